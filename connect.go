@@ -1,0 +1,108 @@
+package tripplite
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/karalabe/hid"
+)
+
+// retry is when a unit that could not be opened or dropped off may be opened again.
+type retry struct {
+	incarnation string // of the device that failed
+	at          time.Time
+	wait        time.Duration
+	err         error
+}
+
+// A unit that is missing is looked for at once, then less and less often.
+const (
+	firstWait = 50 * time.Millisecond
+	lastWait  = 2 * time.Second
+)
+
+// failed puts the next attempt off.
+func (r *retry) failed(err error) {
+	r.wait = min(max(firstWait, 2*r.wait), lastWait)
+	r.at = time.Now().Add(r.wait)
+	r.err = err
+}
+
+// connected opens the device if it is not open. While the unit is gone it returns at once, with why.
+func (b *Battery) connected() error {
+	if b.dev != nil {
+		return nil
+	}
+	id, known := incarnation(b.path)
+	switch {
+	case known && id == "":
+		return b.wrap(ErrDisconnected)
+	case known && id != b.retry.incarnation:
+		b.retry = retry{incarnation: id} // plugged in anew: worth an attempt at once
+	case time.Now().Before(b.retry.at):
+		return b.retry.err
+	}
+	if err := b.connect(); err != nil {
+		b.retry.failed(err)
+		return err
+	}
+	b.log.Info("the UPS is back", "path", b.path)
+	return nil
+}
+
+func (b *Battery) connect() error {
+	dev, descriptor, err := b.reopen()
+	if err != nil {
+		return b.wrap(err)
+	}
+	b.use(dev, descriptor)
+	return nil
+}
+
+// find opens whatever UPS is at the port now.
+func (b *Battery) find() (hid.Device, []byte, error) {
+	info, err := lookup(b.path)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, nil, ErrDisconnected
+	case err != nil:
+		return nil, nil, err
+	}
+	if info != b.info {
+		b.log.Warn("another UPS is at this port now", "path", b.path, "was", b.info, "is", info)
+		b.info = info
+	}
+	return openDevice(b.path)
+}
+
+// use starts anew with a device of which nothing is known yet.
+func (b *Battery) use(dev hid.Device, descriptor []byte) {
+	b.dev, b.descriptor = dev, descriptor
+	b.known = State{}
+	b.plan = tablePlan()
+	if len(descriptor) == 0 {
+		return
+	}
+	p, err := descriptorPlan(descriptor)
+	if err != nil {
+		b.log.Warn("the report descriptor is no use: the unit is asked for each report", "path", b.path, "err", err)
+		return
+	}
+	b.plan = p
+}
+
+// drop gives up a device that no longer answers: its handle never recovers.
+func (b *Battery) drop(e *entry, cause error) error {
+	err := b.wrap(fmt.Errorf("%w (report 0x%02x: %w)", ErrDisconnected, e.id, cause))
+	b.log.Info("the UPS is disconnected", "path", b.path, "err", cause)
+	if b.reopen == nil {
+		b.use(b.dev, b.descriptor) // whatever is there when it answers again is asked anew
+		return err
+	}
+	b.dev.Close()
+	b.dev = nil
+	b.retry.incarnation, _ = incarnation(b.path)
+	b.retry.failed(err)
+	return err
+}

@@ -1,0 +1,240 @@
+package tripplite
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tripplite-go/tripplite/internal/hidreport"
+)
+
+// plan is what there is to read on one unit, of what the table knows: the features that Get asks for, status first, and the input
+// reports that the unit sends by itself.
+type plan struct {
+	features []entry
+	inputs   []entry
+}
+
+// entry is one report of a plan.
+type entry struct {
+	id        byte
+	row       byte // the id of its row in the table, which a descriptor may put in another report
+	bytes     int  // of payload; 0 where the length of the answer will tell
+	name      string
+	when      when
+	insteadOf byte
+	status    bool // without it there is no State
+	declared  bool // by the report descriptor
+	short     bool // its length differs between families: a shorter answer is whole
+	readings  []reading
+
+	answer answer
+}
+
+// answer is what has become of asking for a report since the unit was opened.
+type answer uint8
+
+const (
+	unasked  answer = iota
+	given           // the unit has the report: from now on a failure is an error
+	withheld        // the unit does not provide the report: it is not asked again
+)
+
+// reading is where one value lies in a report, and where it goes.
+type reading struct {
+	offset, size int // bits; a size of 0 is the whole payload
+	least, most  uint32
+	set          setter
+}
+
+// decode stores what a payload says in s. It does nothing for a reading that lies beyond the payload.
+func (e *entry) decode(payload []byte, s *State) {
+	for i := range e.readings {
+		r := &e.readings[i]
+		size := r.size
+		if size == 0 {
+			size = 8 * len(payload)
+		}
+		raw, ok := bits(payload, r.offset, size)
+		if ok && raw >= r.least && (r.most == 0 || raw <= r.most) {
+			r.set(s, raw)
+		}
+	}
+}
+
+// bits reads size bits, little endian, as HID packs them (HID 1.11, 5.8).
+func bits(payload []byte, offset, size int) (uint32, bool) {
+	if offset < 0 || size < 1 || size > 32 || offset+size > 8*len(payload) {
+		return 0, false
+	}
+	var raw uint64
+	for i := (offset + size - 1) / 8; i >= offset/8; i-- {
+		raw = raw<<8 | uint64(payload[i])
+	}
+	return uint32(raw >> (offset % 8) & (1<<size - 1)), true
+}
+
+// tablePlan is the plan for a unit without a descriptor: every report of the table, each to be asked for once.
+func tablePlan() plan {
+	var p plan
+	for _, row := range reports {
+		e := entry{
+			id: row.id, row: row.id, bytes: row.bytes, name: row.path, when: row.when, insteadOf: row.insteadOf,
+			status: row.id == statusID, short: row.short,
+		}
+		switch {
+		case row.set != nil:
+			e.readings = []reading{{0, 0, row.least, row.most, row.set}}
+		case !e.status:
+			if e.readings = layoutOf(row.id, row.bytes); e.readings == nil {
+				continue // where its flags lie is known from a descriptor only
+			}
+		}
+		p.features = append(p.features, e)
+		if slices.Contains(announced, row.id) {
+			p.inputs = append(p.inputs, e)
+		}
+	}
+	return p
+}
+
+// provides says whether the unit has the report of a row, as far as is known.
+func (p *plan) provides(row byte) bool {
+	return slices.ContainsFunc(p.features, func(e entry) bool { return e.row == row && e.answer != withheld })
+}
+
+// settle gives a status report the layout that its answer turned out to have.
+func (p *plan) settle(id byte, bytes int, readings []reading) {
+	for _, entries := range [][]entry{p.features, p.inputs} {
+		for i := range entries {
+			if entries[i].id == id {
+				entries[i].bytes, entries[i].readings = bytes, readings
+			}
+		}
+	}
+}
+
+// covers says whether a layout accounts for every bit that is set in the first byte of a payload. That byte of the three-byte layout
+// has a single flag, so that a one-byte status with padding behind it is not taken for it.
+func covers(readings []reading, payload []byte) bool {
+	rest := payload[0]
+	for _, r := range readings {
+		if r.offset < 8 {
+			rest &^= 1 << r.offset
+		}
+	}
+	return rest == 0
+}
+
+// layoutOf returns the flags of a status report of that length, or nil where no such layout is known.
+func layoutOf(id byte, bytes int) []reading {
+	var readings []reading
+	for _, l := range layouts {
+		if l.id != id || l.bytes != bytes {
+			continue
+		}
+		for offset, usage := range l.bits {
+			i := slices.IndexFunc(flags, func(f flag) bool { return f.usage == usage })
+			readings = append(readings, flags[i].at(offset))
+		}
+	}
+	return readings
+}
+
+// descriptorPlan is the plan for a unit by what its report descriptor declares. It fails where that has no status flag: then the
+// unit is asked instead.
+func descriptorPlan(descriptor []byte) (plan, error) {
+	d, err := hidreport.Parse(descriptor)
+	if err != nil {
+		return plan{}, err
+	}
+	p := plan{features: entriesOf(d, hidreport.Feature), inputs: entriesOf(d, hidreport.Input)}
+	if len(p.features) == 0 || !p.features[0].status {
+		return plan{}, fmt.Errorf("the report descriptor declares no status flag among its %d fields", len(d.Fields))
+	}
+	return p, nil
+}
+
+func entriesOf(d *hidreport.Descriptor, t hidreport.Type) []entry {
+	entries := statusEntries(d, t)
+	for _, row := range reports {
+		if row.set == nil {
+			continue
+		}
+		field, ok := find(d, t, row)
+		if !ok {
+			continue
+		}
+		bytes, _ := d.Len(t, field.ReportID)
+		entries = append(entries, entry{
+			id: field.ReportID, row: row.id, bytes: bytes, name: row.path, when: row.when, insteadOf: row.insteadOf, declared: true,
+			readings: []reading{{field.Offset, field.Size, row.least, row.most, row.set}},
+		})
+	}
+	return entries
+}
+
+// find returns the field that a row of the table describes: the one with the row's report id and usage, in whichever collections, or
+// else the one with the row's whole path.
+func find(d *hidreport.Descriptor, t hidreport.Type, row report) (field hidreport.Field, ok bool) {
+	name := row.path[strings.LastIndex(row.path, ".")+1:]
+	for _, f := range d.Fields {
+		switch {
+		case f.Type != t || f.Usage() == 0 || f.Count != 1 || f.Size > 32:
+		case f.ReportID == row.id && f.Usage().String() == name:
+			return f, true
+		case !ok && f.Path.String() == row.path:
+			field, ok = f, true
+		}
+	}
+	return field, ok
+}
+
+// statusEntries finds the flags wherever a descriptor puts them. A flag that several reports carry is taken from the first of: the
+// summary of the whole unit, the battery, the rest. The first entry is the one without which there is no State.
+func statusEntries(d *hidreport.Descriptor, t hidreport.Type) []entry {
+	fields := slices.Clone(d.Fields)
+	slices.SortStableFunc(fields, func(a, b hidreport.Field) int { return cmp.Compare(rank(a.Path), rank(b.Path)) })
+	var entries []entry
+	taken := map[uint32]bool{}
+	for _, f := range fields {
+		flag, ok := flagOf(f)
+		if !ok || f.Type != t || taken[flag.usage] {
+			continue
+		}
+		taken[flag.usage] = true
+		i := slices.IndexFunc(entries, func(e entry) bool { return e.id == f.ReportID })
+		if i < 0 {
+			i = len(entries)
+			bytes, _ := d.Len(t, f.ReportID)
+			entries = append(entries, entry{id: f.ReportID, row: f.ReportID, bytes: bytes, name: f.Path[:len(f.Path)-1].String(), status: i == 0, declared: true})
+		}
+		entries[i].readings = append(entries[i].readings, flag.at(f.Offset))
+	}
+	return entries
+}
+
+// flagOf returns the flag that a field is.
+func flagOf(f hidreport.Field) (flag, bool) {
+	if f.Size != 1 || f.Count != 1 {
+		return flag{}, false
+	}
+	for _, flag := range flags {
+		// The 2005 declares flags of the battery page 0x85 on the power page 0x84, where no single bit has those numbers.
+		if usage := uint32(f.Usage()); usage == flag.usage || usage == flag.usage&0xffff|0x84<<16 {
+			return flag, true
+		}
+	}
+	return flag{}, false
+}
+
+// rank orders the collections in which a status can stand.
+func rank(p hidreport.Path) int {
+	for i, name := range []string{"PowerSummary", "BatterySystem"} {
+		if len(p) > 1 && p[1].String() == name {
+			return i
+		}
+	}
+	return 2
+}

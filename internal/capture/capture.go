@@ -1,0 +1,192 @@
+// Package capture reads the files that describe one UPS as a computer saw it (its strings, its report descriptors and the bytes of
+// its reports) and plays such a unit back as a [hid.Device]. The schema is documented in testdata/captures/README.md.
+package capture
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tripplite-go/tripplite/testdata"
+)
+
+// Capture is one unit.
+type Capture struct {
+	Name         string          `json:"name"`
+	Model        string          `json:"model"`
+	Source       []string        `json:"source"`
+	Notes        []string        `json:"notes,omitempty"`
+	VendorID     ID              `json:"vendor_id"`
+	ProductID    ID              `json:"product_id"`
+	Release      ID              `json:"release"`
+	Manufacturer string          `json:"manufacturer,omitempty"`
+	Product      string          `json:"product,omitempty"`
+	Serial       string          `json:"serial,omitempty"`
+	Strings      map[int]string  `json:"strings,omitempty"` // further string descriptors, by index; 1 to 3 are the three above
+	Interfaces   []Interface     `json:"interfaces"`
+	Expect       json.RawMessage `json:"expect,omitempty"` // what the tool prints for the unit, written by hand from the source
+}
+
+// Interface is one HID interface of a unit; most units have one.
+type Interface struct {
+	Descriptor       Bytes    `json:"descriptor,omitempty"`
+	DescriptorOrigin Origin   `json:"descriptor_origin,omitempty"`
+	Reports          []Report `json:"reports"`
+}
+
+// Report is what came back for one report: its bytes, report id first, or how it failed.
+type Report struct {
+	Type   Type   `json:"type"`
+	ID     ID     `json:"id"`
+	Bytes  Bytes  `json:"bytes,omitempty"`
+	Error  Error  `json:"error,omitempty"`
+	Origin Origin `json:"origin"`
+	Note   string `json:"note,omitempty"`
+}
+
+// Type says which of a report id's two reports is meant.
+type Type string
+
+// The types of report that a UPS sends.
+const (
+	Feature Type = "feature"
+	Input   Type = "input"
+)
+
+// Error says how a unit failed to answer.
+type Error string
+
+// An Empty answer is one of no bytes, which units give for a report that they declare and do not provide. A Stall is an answer that
+// the unit refused.
+const (
+	Empty Error = "empty"
+	Stall Error = "stall"
+)
+
+// Origin says how bytes came into a capture.
+type Origin string
+
+// Captured bytes were printed by a program that read them from a unit. Composed ones were written by hand from values that the
+// source gives in another form.
+const (
+	Captured Origin = "captured"
+	Composed Origin = "composed"
+)
+
+// ID is a number written as the hexadecimal digits that the USB world writes it with, such as "09ae".
+type ID uint16
+
+// UnmarshalText reads hexadecimal digits, with or without 0x.
+func (id *ID) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(strings.TrimPrefix(string(text), "0x"), 16, 16)
+	if err != nil {
+		return fmt.Errorf("%q is not a hexadecimal number of at most four digits", text)
+	}
+	*id = ID(n)
+	return nil
+}
+
+// MarshalText writes four digits.
+func (id ID) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%04x", uint16(id)), nil }
+
+// Bytes are written as hexadecimal digits, spaces allowed between bytes.
+type Bytes []byte
+
+// UnmarshalText reads pairs of hexadecimal digits.
+func (b *Bytes) UnmarshalText(text []byte) error {
+	decoded, err := hex.DecodeString(strings.ReplaceAll(string(text), " ", ""))
+	if err != nil {
+		return fmt.Errorf("%q: %w", text, err)
+	}
+	*b = decoded
+	return nil
+}
+
+// MarshalText puts a space between bytes where there are few, so that a report reads as it does in a debug log.
+func (b Bytes) MarshalText() ([]byte, error) {
+	if len(b) <= 64 {
+		return fmt.Appendf(nil, "% x", []byte(b)), nil
+	}
+	return fmt.Appendf(nil, "%x", []byte(b)), nil
+}
+
+// Names lists the built-in captures, sorted.
+func Names() []string {
+	files, err := fs.Glob(testdata.Captures, "captures/*.json")
+	if err != nil {
+		panic(err) // the pattern is a constant
+	}
+	for i, file := range files {
+		files[i] = strings.TrimSuffix(strings.TrimPrefix(file, "captures/"), ".json")
+	}
+	slices.Sort(files)
+	return files
+}
+
+// Load returns the built-in capture of that name, or else reads the file.
+func Load(nameOrFile string) (*Capture, error) {
+	if slices.Contains(Names(), nameOrFile) {
+		text, err := testdata.Captures.ReadFile("captures/" + nameOrFile + ".json")
+		if err != nil {
+			return nil, err
+		}
+		return Parse(text)
+	}
+	text, err := os.ReadFile(nameOrFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%q is neither a capture file nor one of the built-in captures: %s: %w",
+			nameOrFile, strings.Join(Names(), ", "), fs.ErrNotExist)
+	case err != nil:
+		return nil, err
+	}
+	c, err := Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", nameOrFile, err)
+	}
+	return c, nil
+}
+
+// Parse reads a capture and checks that it can be replayed.
+func Parse(text []byte) (*Capture, error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	var c Capture
+	if err := decoder.Decode(&c); err != nil {
+		return nil, fmt.Errorf("not a capture: %w", err)
+	}
+	if len(c.Interfaces) == 0 {
+		return nil, errors.New("not a capture: it has no interface")
+	}
+	for n, iface := range c.Interfaces {
+		for _, r := range iface.Reports {
+			if err := r.check(); err != nil {
+				return nil, fmt.Errorf("interface %d, %s report 0x%02x: %w", n, r.Type, uint16(r.ID), err)
+			}
+		}
+	}
+	return &c, nil
+}
+
+func (r Report) check() error {
+	switch {
+	case r.Type != Feature && r.Type != Input:
+		return fmt.Errorf(`type must be %q or %q`, Feature, Input)
+	case r.Origin != Captured && r.Origin != Composed:
+		return fmt.Errorf(`origin must be %q or %q`, Captured, Composed)
+	case r.ID > 0xff:
+		return errors.New("a report id is one byte")
+	case (len(r.Bytes) == 0) == (r.Error == ""):
+		return errors.New("it must have either bytes or an error")
+	case r.Error != "" && r.Error != Empty && r.Error != Stall:
+		return fmt.Errorf(`error must be %q or %q`, Empty, Stall)
+	}
+	return nil
+}

@@ -1,0 +1,316 @@
+package tripplite
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// State is what a UPS said in one [Battery.Get].
+//
+// Every reading is a [Value]: one that the unit does not report, or that could not be read this time, holds nothing, and is absent
+// from the JSON. Nothing in a State is older than the Get that returned it, but for Config and StringIndex, which do not change
+// while a unit is plugged in and are read when it is opened.
+//
+// The JSON has the keys of the Python project numat/tripplite, which it extends: "health" is RemainingCapacity, "time to empty" is
+// RunTimeToEmpty in seconds.
+type State struct {
+	// Path names the unit, as [Paths] does.
+	Path string `json:"device_id,omitzero"`
+	// Time is when the status was read.
+	Time time.Time `json:"time,omitzero"`
+
+	Status  Status        `json:"status,omitzero"`
+	Config  Config        `json:"config,omitzero"`
+	Input   Input         `json:"input,omitzero"`
+	Output  Output        `json:"output,omitzero"`
+	Battery BatterySystem `json:"battery,omitzero"`
+
+	// RemainingCapacity is the charge of the battery in percent of full, 0 to 100.
+	RemainingCapacity Value[float64] `json:"health,omitzero"`
+	// RunTimeToEmpty is how long the battery can carry the present load; in the JSON it is in seconds.
+	RunTimeToEmpty Value[time.Duration] `json:"time to empty,omitzero"`
+
+	// Controls is filled by [Battery.Controls] alone.
+	Controls    Controls    `json:"controls,omitzero"`
+	StringIndex StringIndex `json:"string index,omitzero"`
+}
+
+// Status holds the flags of the unit's PresentStatus collections. A flag without a value is one that the unit does not report: an
+// ACPresent without a value does not mean that the UPS is on battery.
+type Status struct {
+	// ACPresent is true while mains power is there.
+	ACPresent Value[bool] `json:"ac present,omitzero"`
+	// Charging is true while the battery is being charged.
+	Charging Value[bool] `json:"charging,omitzero"`
+	// Discharging is true while the battery carries the load.
+	Discharging Value[bool] `json:"discharging,omitzero"`
+	// FullyCharged is true when the battery is full.
+	FullyCharged Value[bool] `json:"fully charged,omitzero"`
+	// FullyDischarged is true when the battery is empty.
+	FullyDischarged Value[bool] `json:"fully discharged,omitzero"`
+	// NeedReplacement is true when the unit asks for a new battery.
+	NeedReplacement Value[bool] `json:"needs replacement,omitzero"`
+	// BelowRemainingCapacityLimit is true when the charge is below the unit's own limit. Units have been seen that set it at 100 %
+	// on mains (the example in numat's README), so on its own it does not mean a low battery.
+	BelowRemainingCapacityLimit Value[bool] `json:"below remaining capacity,omitzero"`
+	// RemainingTimeLimitExpired is true when the run time left is below the unit's own limit.
+	RemainingTimeLimitExpired Value[bool] `json:"remaining time limit expired,omitzero"`
+	// ShutdownImminent is true when the unit is about to switch its load off.
+	ShutdownImminent Value[bool] `json:"shutdown imminent,omitzero"`
+	// ShutdownRequested is true when a shutdown has been asked for.
+	ShutdownRequested Value[bool] `json:"shutdown requested,omitzero"`
+	// BatteryPresent is false when no battery is installed.
+	BatteryPresent Value[bool] `json:"battery present,omitzero"`
+
+	// InternalFailure is true when the unit has failed.
+	InternalFailure Value[bool] `json:"internal failure,omitzero"`
+	// VoltageOutOfRange is true while the input voltage is outside of what the unit accepts.
+	VoltageOutOfRange Value[bool] `json:"voltage out of range,omitzero"`
+	// FrequencyOutOfRange is true while the input frequency is outside of what the unit accepts.
+	FrequencyOutOfRange Value[bool] `json:"frequency out of range,omitzero"`
+	// Overload is true while the load is more than the unit can carry.
+	Overload Value[bool] `json:"overload,omitzero"`
+	// OverTemperature is true while the unit is too hot.
+	OverTemperature Value[bool] `json:"over temperature,omitzero"`
+	// Boost is true while the unit raises a low input voltage.
+	Boost Value[bool] `json:"boost,omitzero"`
+	// Buck is true while the unit lowers a high input voltage.
+	Buck Value[bool] `json:"buck,omitzero"`
+	// Used is true while the converter is in use.
+	Used Value[bool] `json:"used,omitzero"`
+	// AwaitingPower is true while the unit waits for mains to return before it switches its load on.
+	AwaitingPower Value[bool] `json:"awaiting power,omitzero"`
+	// CommunicationLost is true when the unit's parts do not hear each other.
+	CommunicationLost Value[bool] `json:"communication lost,omitzero"`
+}
+
+// Config holds what the unit was built for or set to. It is read once each time that the unit is opened.
+type Config struct {
+	// Voltage is the nominal output voltage in volts.
+	Voltage Value[float64] `json:"voltage,omitzero"`
+	// Frequency is the nominal frequency in hertz.
+	Frequency Value[float64] `json:"frequency,omitzero"`
+	// ApparentPower is the rated power in volt-amperes.
+	ApparentPower Value[float64] `json:"power,omitzero"`
+	// BatteryVoltage is the nominal battery voltage in volts.
+	BatteryVoltage Value[float64] `json:"battery voltage,omitzero"`
+	// LowVoltageTransfer is the input voltage, in volts, below which the unit goes to battery.
+	LowVoltageTransfer Value[float64] `json:"low voltage transfer,omitzero"`
+	// HighVoltageTransfer is the input voltage, in volts, above which the unit goes to battery.
+	HighVoltageTransfer Value[float64] `json:"high voltage transfer,omitzero"`
+	// DesignCapacity is the capacity of the battery when new, in percent.
+	DesignCapacity Value[float64] `json:"design capacity,omitzero"`
+	// FullChargeCapacity is the capacity of the battery when full, in percent of its design capacity.
+	FullChargeCapacity Value[float64] `json:"full charge capacity,omitzero"`
+	// WarningCapacityLimit is the charge, in percent, at which the unit warns.
+	WarningCapacityLimit Value[float64] `json:"warning capacity limit,omitzero"`
+	// CommunicationVersion is the number of the communication firmware, as the unit sends it.
+	CommunicationVersion Value[uint16] `json:"communication version,omitzero"`
+	// FirmwareVersion is the number of the UPS firmware, as the unit sends it.
+	FirmwareVersion Value[uint16] `json:"firmware version,omitzero"`
+	// ProtocolVersion is the communication protocol; it is 2012 on a unit with product id 2012.
+	ProtocolVersion Value[BCD] `json:"protocol version,omitzero"`
+}
+
+// Input is what comes from the mains.
+type Input struct {
+	// Voltage is in volts; 0 is a true reading when mains has failed.
+	Voltage Value[float64] `json:"voltage,omitzero"`
+	// Frequency is in hertz; 0 is a true reading when mains has failed.
+	Frequency Value[float64] `json:"frequency,omitzero"`
+}
+
+// Output is what goes to the load.
+type Output struct {
+	// Voltage is in volts.
+	Voltage Value[float64] `json:"voltage,omitzero"`
+	// Frequency is in hertz.
+	Frequency Value[float64] `json:"frequency,omitzero"`
+	// Current is in amperes.
+	Current Value[float64] `json:"current,omitzero"`
+	// ActivePower is in watts.
+	ActivePower Value[float64] `json:"power,omitzero"`
+	// PercentLoad is the load in percent of what the unit can carry; more than 100 is an overload.
+	PercentLoad Value[float64] `json:"load,omitzero"`
+}
+
+// BatterySystem is what is measured at the battery.
+type BatterySystem struct {
+	// Voltage is in volts.
+	Voltage Value[float64] `json:"voltage,omitzero"`
+}
+
+// Controls holds the settings and timers of a unit's writable reports.
+type Controls struct {
+	// AudibleAlarmControl is the state of the beeper.
+	AudibleAlarmControl Value[AudibleAlarm] `json:"audible alarm control,omitzero"`
+	// Test is the result of the last battery test.
+	Test Value[TestResult] `json:"test,omitzero"`
+	// DelayBeforeShutdown is the time until the load is switched off; it holds nothing while no shutdown is under way.
+	DelayBeforeShutdown Value[time.Duration] `json:"delay before shutdown,omitzero"`
+	// DelayBeforeStartup is the time until the load is switched on; it holds nothing while no start is under way.
+	DelayBeforeStartup Value[time.Duration] `json:"delay before startup,omitzero"`
+	// DelayBeforeReboot is the time until the load, switched off, is switched on again; it holds nothing while no reboot is under way.
+	DelayBeforeReboot Value[time.Duration] `json:"delay before reboot,omitzero"`
+	// Watchdog is the time without a message from the computer after which the unit power-cycles the load; 0 is off.
+	Watchdog Value[time.Duration] `json:"watchdog,omitzero"`
+}
+
+// StringIndex holds the numbers of the USB string descriptors that name parts of the unit. A number without a value is a string that
+// the unit does not have.
+type StringIndex struct {
+	Product         Value[uint8] `json:"product,omitzero"`
+	SerialNumber    Value[uint8] `json:"serial number,omitzero"`
+	DeviceChemistry Value[uint8] `json:"device chemistry,omitzero"`
+	Manufacturer    Value[uint8] `json:"manufacturer,omitzero"`
+}
+
+// AudibleAlarm is what the beeper does, as the HID power device class numbers it.
+type AudibleAlarm uint8
+
+// The settings of AudibleAlarmControl (Universal Serial Bus Usage Tables for HID Power Devices 1.1, 4.1).
+const (
+	AlarmDisabled AudibleAlarm = 1
+	AlarmEnabled  AudibleAlarm = 2
+	AlarmMuted    AudibleAlarm = 3
+)
+
+// TestResult is how the last battery test ended, as the HID power device class numbers it.
+type TestResult uint8
+
+// The results of a Test (Universal Serial Bus Usage Tables for HID Power Devices 1.1, 4.1).
+const (
+	TestPassed     TestResult = 1
+	TestWarning    TestResult = 2
+	TestError      TestResult = 3
+	TestAborted    TestResult = 4
+	TestInProgress TestResult = 5
+	TestNone       TestResult = 6
+)
+
+var (
+	alarmNames = []string{1: "disabled", 2: "enabled", 3: "muted"}
+	testNames  = []string{1: "passed", 2: "warning", 3: "error", 4: "aborted", 5: "in progress", 6: "none"}
+)
+
+// String returns "disabled", "enabled" or "muted".
+func (a AudibleAlarm) String() string { return nameOf(alarmNames, uint8(a)) }
+
+// MarshalText writes String.
+func (a AudibleAlarm) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText reads what String returns.
+func (a *AudibleAlarm) UnmarshalText(text []byte) error {
+	return numberOf(alarmNames, string(text), (*uint8)(a))
+}
+
+// String returns "passed", "warning", "error", "aborted", "in progress" or "none".
+func (r TestResult) String() string { return nameOf(testNames, uint8(r)) }
+
+// MarshalText writes String.
+func (r TestResult) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads what String returns.
+func (r *TestResult) UnmarshalText(text []byte) error {
+	return numberOf(testNames, string(text), (*uint8)(r))
+}
+
+func nameOf(names []string, n uint8) string {
+	if int(n) < len(names) && names[n] != "" {
+		return names[n]
+	}
+	return fmt.Sprintf("%d", n)
+}
+
+func numberOf(names []string, name string, n *uint8) error {
+	for i, known := range names {
+		if known == name && name != "" {
+			*n = uint8(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("tripplite: %q is none of %q", name, names[1:])
+}
+
+// BCD is a version number of four decimal digits, each in four bits.
+type BCD uint16
+
+// String returns the four digits.
+func (v BCD) String() string { return fmt.Sprintf("%04x", uint16(v)) }
+
+// MarshalText writes String.
+func (v BCD) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
+// UnmarshalText reads what String returns.
+func (v *BCD) UnmarshalText(text []byte) error {
+	if len(text) != 4 {
+		return fmt.Errorf("tripplite: %q is not a version of four digits", text)
+	}
+	if _, err := fmt.Sscanf(string(text), "%04x", (*uint16)(v)); err != nil {
+		return fmt.Errorf("tripplite: %q is not a version of four digits", text)
+	}
+	return nil
+}
+
+// Value holds a T, or nothing: what is not known is neither zero nor false. The zero Value holds nothing.
+type Value[T any] struct {
+	v     T
+	known bool
+}
+
+// ValueOf returns a Value that holds v.
+func ValueOf[T any](v T) Value[T] { return Value[T]{v, true} }
+
+// Get returns what the Value holds, and whether it holds anything.
+func (v Value[T]) Get() (T, bool) { return v.v, v.known }
+
+// Or returns what the Value holds, or else other.
+func (v Value[T]) Or(other T) T {
+	if v.known {
+		return v.v
+	}
+	return other
+}
+
+// IsZero tells encoding/json's omitzero whether the Value holds nothing. A Value that holds a zero is not zero.
+func (v Value[T]) IsZero() bool { return !v.known }
+
+// String formats what the Value holds, and says "unknown" when it holds nothing.
+func (v Value[T]) String() string {
+	if !v.known {
+		return "unknown"
+	}
+	return fmt.Sprint(v.v)
+}
+
+// MarshalJSON writes what the Value holds, a time.Duration in seconds; null when it holds nothing.
+func (v Value[T]) MarshalJSON() ([]byte, error) {
+	if !v.known {
+		return []byte("null"), nil
+	}
+	if d, ok := any(v.v).(time.Duration); ok {
+		return json.Marshal(d.Seconds())
+	}
+	return json.Marshal(v.v)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (v *Value[T]) UnmarshalJSON(text []byte) error {
+	if string(text) == "null" {
+		*v = Value[T]{}
+		return nil
+	}
+	var read T
+	if d, ok := any(&read).(*time.Duration); ok {
+		var seconds float64
+		if err := json.Unmarshal(text, &seconds); err != nil {
+			return err
+		}
+		*d = time.Duration(seconds * float64(time.Second))
+	} else if err := json.Unmarshal(text, &read); err != nil {
+		return err
+	}
+	*v = ValueOf(read)
+	return nil
+}
