@@ -1,0 +1,136 @@
+// Package hidreport reads USB HID report descriptors: bytes in, fields out.
+//
+// Section numbers are those of the Device Class Definition for Human Interface
+// Devices (HID) 1.11. The package knows the names of the usages of power devices
+// and batteries, and nothing else about them.
+package hidreport
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Descriptor is what a report descriptor declares.
+type Descriptor struct {
+	// Fields are in the order of their declaration, padding included.
+	Fields []Field
+
+	bits map[report]int // the payload of each report declared, in bits
+}
+
+// report is one report: the same id may be declared for each type.
+type report struct {
+	typ Type
+	id  byte
+}
+
+// Len returns how many bytes the payload of a report has, the id byte not counted,
+// rounded up to a whole byte. It is false where the report is not declared.
+func (d *Descriptor) Len(t Type, id byte) (n int, ok bool) {
+	bits, ok := d.bits[report{t, id}]
+	return (bits + 7) / 8, ok
+}
+
+// IDs returns the ids of the reports declared for a type, in ascending order: a
+// single 0 where the device has one report of that type and uses no ids.
+func (d *Descriptor) IDs(t Type) []byte {
+	var ids []byte
+	for r := range d.bits {
+		if r.typ == t {
+			ids = append(ids, r.id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Field is a run of Count items of Size bits each, with one meaning.
+type Field struct {
+	Type     Type
+	ReportID byte // 0: the device uses no report ids
+
+	// Path holds the usages of the collections around the field, outermost first,
+	// and the field's own usage last. What has no usage, as padding has none, stands
+	// in the path as 0, so that padding is never taken for its collection.
+	Path Path
+
+	Offset int // in bits, from the first bit after the id byte
+	Size   int // of one item, in bits, at least 1
+	Count  int // at least 1
+
+	Unit         uint32 // the nibbles of 6.2.2.7, undecoded
+	UnitExponent int    // a power of ten
+
+	LogicalMin, LogicalMax   int64
+	PhysicalMin, PhysicalMax int64 // both 0: the same as the logical ones (6.2.2.7)
+
+	Flags Flags
+}
+
+// Usage returns the field's own usage, 0 where it has none. Of an array, whose items
+// choose among several usages, it is the first.
+func (f Field) Usage() Usage {
+	if len(f.Path) == 0 {
+		return 0
+	}
+	return f.Path[len(f.Path)-1]
+}
+
+// Type tells the three kinds of reports apart.
+type Type uint8
+
+// The types of reports, in the order in which 6.2.2.5 describes them.
+const (
+	Input Type = iota
+	Output
+	Feature
+)
+
+var typeNames = [...]string{"Input", "Output", "Feature"}
+
+func (t Type) String() string {
+	if int(t) < len(typeNames) {
+		return typeNames[t]
+	}
+	return "Type(" + strconv.Itoa(int(t)) + ")"
+}
+
+// Flags are the data bits of the main item that declared a field (6.2.2.5).
+type Flags uint16
+
+// Each flag is named for the bit when set; the comment is for the bit when clear.
+const (
+	Constant      Flags = 1 << iota // data
+	Variable                        // array
+	Relative                        // absolute
+	Wrap                            // no wrap
+	Nonlinear                       // linear
+	NoPreferred                     // preferred state
+	NullState                       // no null position
+	Volatile                        // non volatile; reserved in input items
+	BufferedBytes                   // bit field
+)
+
+// Path is the usages that lead to a field, outermost first.
+type Path []Usage
+
+// String joins the names of the usages: "UPS.PowerSummary.PresentStatus.ACPresent".
+func (p Path) String() string {
+	names := make([]string, len(p))
+	for i, u := range p {
+		names[i] = u.String()
+	}
+	return strings.Join(names, ".")
+}
+
+// Error says why, and where, a descriptor could not be read further.
+type Error struct {
+	Offset int // of the offending item; the length of the descriptor where its end is at fault
+	Reason string
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("HID report descriptor, byte %d: %s", e.Offset, e.Reason)
+}
