@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/karalabe/hid"
@@ -38,6 +39,9 @@ type Battery struct {
 	done    chan struct{} // closed when the worker has ended
 	close   func()
 
+	watchers sync.Map                // a chan announcement for each Watch
+	inputs   atomic.Pointer[[]entry] // the plan's, for the listener
+
 	// What follows belongs to the worker, the goroutine that alone uses the device: so no device is closed under a transfer.
 
 	reopen func() (hid.Device, []byte, error) // nil: the device was given to New, and is all there is
@@ -47,6 +51,8 @@ type Battery struct {
 	known  State // the nominal readings
 	buffer []byte
 	retry  retry
+
+	listener *listener // nil: nobody watches
 }
 
 // Option changes how a Battery works.
@@ -195,6 +201,7 @@ func (b *Battery) work() {
 			j.state, j.err = b.read(j.ctx, j.what)
 			j.done <- struct{}{}
 		case <-b.closing:
+			b.unlisten()
 			if b.dev != nil {
 				b.dev.Close()
 			}
@@ -208,6 +215,7 @@ func (b *Battery) read(ctx context.Context, what when) (State, error) {
 	if err := b.connected(); err != nil {
 		return State{}, err
 	}
+	b.listen()
 	state := b.known
 	state.Path = b.path
 	var failed []*ReportError
@@ -292,6 +300,7 @@ func (b *Battery) learn(e *entry, bytes int) ([]byte, error) {
 		return nil, answerError(fmt.Sprintf("the status % x has no known layout", payload))
 	}
 	b.plan.settle(e.id, bytes, readings)
+	b.publishInputs()
 	return payload, nil
 }
 

@@ -3,6 +3,7 @@ package tripplite
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/karalabe/hid"
@@ -81,21 +82,28 @@ func (b *Battery) use(dev hid.Device, descriptor []byte) {
 	b.dev, b.descriptor = dev, descriptor
 	b.known = State{}
 	b.plan = tablePlan()
-	if len(descriptor) == 0 {
-		return
+	if len(descriptor) > 0 {
+		p, err := descriptorPlan(descriptor)
+		if err != nil {
+			b.log.Warn("the report descriptor is no use: the unit is asked for each report", "path", b.path, "err", err)
+		} else {
+			b.plan = p
+		}
 	}
-	p, err := descriptorPlan(descriptor)
-	if err != nil {
-		b.log.Warn("the report descriptor is no use: the unit is asked for each report", "path", b.path, "err", err)
-		return
-	}
-	b.plan = p
+	b.publishInputs()
+}
+
+// publishInputs gives the listener the plan's input reports, as a copy that the worker does not change.
+func (b *Battery) publishInputs() {
+	inputs := slices.Clone(b.plan.inputs)
+	b.inputs.Store(&inputs)
 }
 
 // drop gives up a device that no longer answers: its handle never recovers.
 func (b *Battery) drop(e *entry, cause error) error {
 	err := b.wrap(fmt.Errorf("%w (report 0x%02x: %w)", ErrDisconnected, e.id, cause))
 	b.log.Info("the UPS is disconnected", "path", b.path, "err", cause)
+	b.unlisten()
 	if b.reopen == nil {
 		b.use(b.dev, b.descriptor) // whatever is there when it answers again is asked anew
 		return err
