@@ -39,14 +39,14 @@ type Battery struct {
 	done    chan struct{} // closed when the worker has ended
 	close   func()
 
+	info     atomic.Pointer[DeviceInfo]
 	watchers sync.Map                // a chan announcement for each Watch
 	inputs   atomic.Pointer[[]entry] // the plan's, for the listener
 
 	// What follows belongs to the worker, the goroutine that alone uses the device: so no device is closed under a transfer.
 
 	reopen func() (hid.Device, []byte, error) // nil: the device was given to New, and is all there is
-	info   DeviceInfo
-	dev    hid.Device // nil while disconnected
+	dev    hid.Device                         // nil while disconnected
 	plan   plan
 	known  State // the nominal readings
 	buffer []byte
@@ -62,8 +62,13 @@ type Option func(*Battery)
 // Battery is silent.
 func WithLogger(log *slog.Logger) Option { return func(b *Battery) { b.log = log } }
 
-// WithPath gives the Battery of [New] a path, which its States and errors carry.
-func WithPath(path string) Option { return func(b *Battery) { b.path = path } }
+// WithDeviceInfo tells the Battery of [New] what its device is. Its States and errors carry the path.
+func WithDeviceInfo(info DeviceInfo) Option {
+	return func(b *Battery) {
+		b.path = info.Path
+		b.info.Store(&info)
+	}
+}
 
 // WithReportDescriptor gives the Battery of [New] the device's HID report descriptor, which a hid.Device cannot tell. Without one the
 // unit is asked for each report that this package knows.
@@ -78,13 +83,20 @@ func Open(path string, opts ...Option) (*Battery, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := newBattery(opts)
-	b.path, b.info, b.reopen = info.Path, info, b.find
+	b := newBatteryAt(info, opts)
 	if err := b.connect(); err != nil {
 		return nil, err
 	}
 	go b.work()
 	return b, nil
+}
+
+// newBatteryAt makes a Battery of a listed unit that is not opened yet, and whose worker has not started.
+func newBatteryAt(info DeviceInfo, opts []Option) *Battery {
+	b := newBattery(opts)
+	WithDeviceInfo(info)(b)
+	b.reopen = b.find
+	return b
 }
 
 // New makes a Battery over any device, such as a fake one in a test. It closes the device when it is closed.
@@ -103,6 +115,7 @@ func newBattery(opts []Option) *Battery {
 		done:    make(chan struct{}),
 	}
 	b.idle.New = func() any { return &job{done: make(chan struct{}, 1)} }
+	b.info.Store(&DeviceInfo{})
 	b.close = sync.OnceFunc(func() { close(b.closing) })
 	for _, opt := range opts {
 		opt(b)
@@ -110,8 +123,8 @@ func newBattery(opts []Option) *Battery {
 	return b
 }
 
-// Path names the unit, as [Paths] does.
-func (b *Battery) Path() string { return b.path }
+// Info says what the unit is: as it was listed when it was last opened.
+func (b *Battery) Info() DeviceInfo { return *b.info.Load() }
 
 // Get reads the unit: each report that changes once, and when the unit has just been opened also those that do not.
 //

@@ -70,9 +70,11 @@ func (b *Battery) find() (hid.Device, []byte, error) {
 	case err != nil:
 		return nil, nil, err
 	}
-	if info != b.info {
-		b.log.Warn("another UPS is at this port now", "path", b.path, "was", b.info, "is", info)
-		b.info = info
+	if was := b.info.Swap(&info); *was != info {
+		b.log.Warn("another UPS is at this port now", "path", b.path, "was", *was, "is", info)
+	}
+	if family, _ := familyOf(info.VendorID, info.ProductID); family.unsupported != "" {
+		return nil, nil, fmt.Errorf("%s (%04x:%04x) is %w: %s", info.Family, info.VendorID, info.ProductID, ErrUnsupported, family.unsupported)
 	}
 	return openDevice(b.path)
 }

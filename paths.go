@@ -9,9 +9,6 @@ import (
 	"github.com/karalabe/hid"
 )
 
-// vendorID is Tripp Lite's.
-const vendorID = 0x09ae
-
 // DeviceInfo says what a UPS is and where it is plugged in.
 type DeviceInfo struct {
 	// Path names the unit for [Open]. On Linux it is "<bus>-<port>:<configuration>.<interface>", as in "1-4.2:1.0": it names the port
@@ -19,6 +16,8 @@ type DeviceInfo struct {
 	Path string
 	// VendorID and ProductID are the unit's USB ids. Tripp Lite's product ids are protocol numbers, not models.
 	VendorID, ProductID uint16
+	// Family names the group of product ids that the unit belongs to, such as "Tripp Lite 2xxx".
+	Family string
 	// Release is the unit's device release number, in binary-coded decimal.
 	Release uint16
 	// Serial is the serial string as the unit says it: often absent, or a firmware label that several units share. Use Path to tell
@@ -74,21 +73,43 @@ func lookup(path string) (DeviceInfo, error) {
 	return DeviceInfo{}, fmt.Errorf("tripplite: %s: %w", path, ErrNotFound)
 }
 
-// enumerate lists the units by asking hidapi, which reads three strings from each.
+// enumerate lists the units by asking hidapi, which reads three strings from each, but for the interfaces that are not a UPS where the
+// system tells. Twins are asked for by product id, so that no other device of their vendors is touched.
 func enumerate() ([]DeviceInfo, error) {
-	found, err := hid.Enumerate(vendorID, 0)
-	if err != nil {
-		return nil, fmt.Errorf("tripplite: listing the USB devices: %w", err)
-	}
 	var devices []DeviceInfo
-	for _, d := range found {
-		devices = append(devices, DeviceInfo{
-			Path: d.Path, VendorID: d.VendorID, ProductID: d.ProductID, Release: d.Release, Serial: d.Serial,
-			Manufacturer: d.Manufacturer, Product: d.Product, Interface: d.Interface,
-		})
+	for _, f := range families {
+		products := f.products
+		switch {
+		case f.vendor == tripplite && products != nil:
+			continue // the family of all others has them
+		case products == nil:
+			products = []uint16{0} // hidapi's "any"
+		}
+		for _, product := range products {
+			found, err := hid.Enumerate(f.vendor, product)
+			if err != nil {
+				return nil, fmt.Errorf("tripplite: listing the USB devices: %w", err)
+			}
+			for _, d := range found {
+				family, _ := familyOf(d.VendorID, d.ProductID)
+				if d.UsagePage != 0 && d.UsagePage != powerPage && family.unsupported == "" {
+					continue
+				}
+				devices = append(devices, DeviceInfo{
+					Path: d.Path, VendorID: d.VendorID, ProductID: d.ProductID, Family: family.name, Release: d.Release,
+					Serial: d.Serial, Manufacturer: d.Manufacturer, Product: d.Product, Interface: d.Interface,
+				})
+			}
+		}
 	}
 	return devices, nil
 }
+
+// tripplite is the vendor id whose every UPS is read, and powerPage the usage page of power devices.
+const (
+	tripplite = 0x09ae
+	powerPage = 0x84
+)
 
 // comparePaths orders numbers within paths by their value, so that port 10 comes after port 2.
 func comparePaths(a, b string) int {

@@ -13,6 +13,8 @@ import (
 	"unsafe"
 
 	"github.com/karalabe/hid"
+
+	"github.com/tripplite-go/tripplite/internal/hidreport"
 )
 
 // usb is where Linux shows its USB devices. hidapi's path of an interface is the name of its directory in sysfs.
@@ -56,25 +58,72 @@ func (u usb) attached() ([]DeviceInfo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tripplite: listing the USB devices: %w", err)
 	}
-	var devices []DeviceInfo
+	best := map[string]candidate{} // by device, so that a unit with several HID interfaces is listed once
 	for _, entry := range entries {
 		path := entry.Name()
 		dir := device(path)
-		if dir == path || u.read(path, "bInterfaceClass") != hidClass || u.hex(dir, "idVendor") != vendorID {
+		if dir == path || u.read(path, "bInterfaceClass") != hidClass {
+			continue
+		}
+		family, ok := familyOf(u.hex(dir, "idVendor"), u.hex(dir, "idProduct"))
+		if !ok {
+			continue
+		}
+		c := candidate{path: path, family: family, iface: int(u.hex(path, "bInterfaceNumber"))}
+		c.rank = u.suits(c)
+		if other, ok := best[dir]; !ok || c.rank > other.rank || c.rank == other.rank && c.iface < other.iface {
+			best[dir] = c
+		}
+	}
+	var devices []DeviceInfo
+	for dir, c := range best {
+		if c.rank == notUPS {
 			continue
 		}
 		devices = append(devices, DeviceInfo{
-			Path:         path,
+			Path:         c.path,
 			VendorID:     u.hex(dir, "idVendor"),
 			ProductID:    u.hex(dir, "idProduct"),
+			Family:       c.family.name,
 			Release:      u.hex(dir, "bcdDevice"),
 			Serial:       u.read(dir, "serial"),
 			Manufacturer: u.read(dir, "manufacturer"),
 			Product:      u.read(dir, "product"),
-			Interface:    int(u.hex(path, "bInterfaceNumber")),
+			Interface:    c.iface,
 		})
 	}
 	return devices, nil
+}
+
+// candidate is one HID interface of a device.
+type candidate struct {
+	path   string
+	family family
+	iface  int
+	rank   int
+}
+
+// How well an interface suits: known not to be a UPS, not known, not known but the one that the family has it on, known to be one.
+const (
+	notUPS = iota
+	perhapsUPS
+	probablyUPS
+	certainlyUPS
+)
+
+// suits judges an interface by its descriptor, which sysfs lacks while a program has the interface open.
+func (u usb) suits(c candidate) int {
+	p, err := descriptorPlan(u.sysfsDescriptor(c.path))
+	var broken *hidreport.Error
+	switch {
+	case err == nil && len(p.features) > 0:
+		return certainlyUPS
+	case !errors.As(err, &broken) && c.family.unsupported == "":
+		return notUPS
+	case c.iface == c.family.iface:
+		return probablyUPS
+	}
+	return perhapsUPS
 }
 
 // hidClass is the interface class of HID devices as sysfs writes it (HID 1.11, 4.1).
@@ -113,17 +162,24 @@ func (u usb) node(path string) string {
 // descriptor reads the report descriptor from sysfs, or else from the device: sysfs has none while usbhid is detached, as a program
 // that was killed leaves it, and an empty one where the kernel refused it.
 func (u usb) descriptor(path string) []byte {
-	files, _ := filepath.Glob(filepath.Join(u.sys, path, "*", "report_descriptor"))
-	for _, file := range files {
-		if descriptor, err := os.ReadFile(file); err == nil && len(descriptor) > 0 {
-			return descriptor
-		}
+	if descriptor := u.sysfsDescriptor(path); descriptor != nil {
+		return descriptor
 	}
 	descriptor, err := readDescriptor(u.node(path), u.hex(path, "bInterfaceNumber"))
 	if err != nil {
 		return nil
 	}
 	return descriptor
+}
+
+func (u usb) sysfsDescriptor(path string) []byte {
+	files, _ := filepath.Glob(filepath.Join(u.sys, path, "*", "report_descriptor"))
+	for _, file := range files {
+		if descriptor, err := os.ReadFile(file); err == nil && len(descriptor) > 0 {
+			return descriptor
+		}
+	}
+	return nil
 }
 
 // readDescriptor asks a device for the report descriptor of an interface (HID 1.11, 7.1.1) by the USBDEVFS_CONTROL ioctl of

@@ -129,7 +129,7 @@ func replay(nameOrFile string, opts []tripplite.Option) (*tripplite.Battery, err
 	if err != nil {
 		return nil, fmt.Errorf("tripplite: %w", err)
 	}
-	opts = append(opts, tripplite.WithPath(c.Name), tripplite.WithReportDescriptor(c.Interfaces[0].Descriptor))
+	opts = append(opts, tripplite.WithDeviceInfo(tripplite.DeviceInfo{Path: c.Name}), tripplite.WithReportDescriptor(c.Interfaces[0].Descriptor))
 	return tripplite.New(c.Device(0), opts...), nil
 }
 

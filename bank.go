@@ -1,0 +1,170 @@
+package tripplite
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Bank is every UPS that is attached, and every one that was. It opens units as they appear, by hot plug, and goes on naming those that
+// left until it is told to [Bank.Forget] them. It is safe for many goroutines.
+type Bank struct {
+	opts []Option
+	list func() ([]DeviceInfo, error)
+	open func(DeviceInfo, []Option) *Battery
+
+	mu     sync.Mutex
+	units  map[string]*Battery // by path
+	closed bool
+}
+
+// Reading is one unit of a [Bank]: what [Battery.Get] says of it.
+type Reading struct {
+	Info  DeviceInfo // as [Battery.Info] says
+	State State      // empty where Err is neither nil nor a *PartialError
+	Err   error
+}
+
+// NewBank makes a Bank of the units that are attached now or later. The options are for each of them.
+func NewBank(opts ...Option) *Bank {
+	return &Bank{opts: opts, list: Devices, open: unopened, units: map[string]*Battery{}}
+}
+
+// unopened makes a Battery that opens its unit when it is first read, so that one that cannot be opened delays no other.
+func unopened(info DeviceInfo, opts []Option) *Battery {
+	b := newBatteryAt(info, opts)
+	go b.work()
+	return b
+}
+
+// Get reads every unit, side by side, and returns a Reading for each, ordered by path: a unit that is gone has [ErrDisconnected]. It
+// returns when ctx is done at the latest; the units that have not answered by then have the context's error, and the others are not
+// delayed beyond it. The error is for the list of units itself: [ErrUnsupported], [ErrClosed]. No unit is no error.
+func (k *Bank) Get(ctx context.Context) ([]Reading, error) {
+	units, err := k.refresh()
+	if err != nil {
+		return nil, err
+	}
+	readings := make([]Reading, len(units))
+	var reads sync.WaitGroup
+	for i, b := range units {
+		reads.Add(1)
+		go func() {
+			defer reads.Done()
+			state, err := b.Get(ctx)
+			readings[i] = Reading{b.Info(), state, err}
+		}()
+	}
+	reads.Wait()
+	return readings, nil
+}
+
+// lookAround is how often Watch looks for units that were plugged in.
+const lookAround = time.Second
+
+// Watch yields a Reading of each unit as [Battery.Watch] does for a single one: now, at least every interval, at once on a change that
+// the unit announces, and once when it is lost. Units that are plugged in while the loop goes on are watched from then on. It ends with
+// ctx, or after Close with a Reading that has [ErrClosed] and no unit.
+func (k *Bank) Watch(ctx context.Context, every time.Duration) iter.Seq[Reading] {
+	return func(yield func(Reading) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		var watches sync.WaitGroup
+		defer watches.Wait()
+		defer cancel()
+
+		readings := make(chan Reading)
+		watch := func(b *Battery) {
+			defer watches.Done()
+			for state, err := range b.Watch(ctx, every) {
+				select {
+				case readings <- Reading{b.Info(), state, err}:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+		watched := map[*Battery]bool{}
+		ticker := time.NewTicker(lookAround)
+		defer ticker.Stop()
+		for {
+			units, err := k.refresh()
+			if err != nil {
+				yield(Reading{Err: err})
+				return
+			}
+			for _, b := range units {
+				if !watched[b] {
+					watched[b] = true
+					watches.Add(1)
+					go watch(b)
+				}
+			}
+			for looked := false; !looked; {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					looked = true
+				case reading := <-readings:
+					if !yield(reading) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// Forget closes the unit at a path and names it no more, unless it is attached: then the next look around finds it again.
+func (k *Bank) Forget(path string) {
+	k.mu.Lock()
+	b := k.units[path]
+	delete(k.units, path)
+	k.mu.Unlock()
+	if b != nil {
+		b.Close()
+	}
+}
+
+// Close closes every unit. Later calls return [ErrClosed].
+func (k *Bank) Close() error {
+	k.mu.Lock()
+	k.closed = true
+	units := k.units
+	k.units = nil
+	k.mu.Unlock()
+	for _, b := range units {
+		b.close() // all of them before any is waited for
+	}
+	for _, b := range units {
+		b.Close()
+	}
+	return nil
+}
+
+// refresh takes up units that are new and returns all, ordered by path. On Linux it asks the kernel alone, so it costs the units nothing.
+func (k *Bank) refresh() ([]*Battery, error) {
+	devices, err := k.list()
+	if err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed {
+		return nil, fmt.Errorf("tripplite: %w", ErrClosed)
+	}
+	for _, info := range devices {
+		if k.units[info.Path] == nil {
+			k.units[info.Path] = k.open(info, k.opts)
+		}
+	}
+	units := make([]*Battery, 0, len(k.units))
+	for _, b := range k.units {
+		units = append(units, b)
+	}
+	slices.SortFunc(units, func(a, b *Battery) int { return comparePaths(a.path, b.path) })
+	return units, nil
+}
