@@ -211,7 +211,9 @@ func (b *Battery) work() {
 	for {
 		select {
 		case j := <-b.jobs:
-			j.state, j.err = b.read(j.ctx, j.what)
+			if j.err = b.read(j.ctx, j.what, &j.state); !hasState(j.err) {
+				j.state = State{}
+			}
 			j.done <- struct{}{}
 		case <-b.closing:
 			b.unlisten()
@@ -223,13 +225,16 @@ func (b *Battery) work() {
 	}
 }
 
-// read asks for every report that is due.
-func (b *Battery) read(ctx context.Context, what when) (State, error) {
+// hasState says whether a State comes with the error.
+func hasState(err error) bool { return err == nil || errors.As(err, new(*PartialError)) }
+
+// read asks for every report that is due. It fills state in place, so that a read allocates nothing.
+func (b *Battery) read(ctx context.Context, what when, state *State) error {
 	if err := b.connected(); err != nil {
-		return State{}, err
+		return err
 	}
 	b.listen()
-	state := b.known
+	*state = b.known
 	state.Path = b.path
 	var failed []*ReportError
 	for i := range b.plan.features {
@@ -238,13 +243,13 @@ func (b *Battery) read(ctx context.Context, what when) (State, error) {
 			continue
 		}
 		if err := b.interrupted(ctx); err != nil {
-			return State{}, err
+			return err
 		}
 		payload, err := b.ask(e)
 		switch {
 		case err == nil:
 			e.answer = given
-			e.decode(payload, &state)
+			e.decode(payload, state)
 			if e.when == nominal {
 				e.decode(payload, &b.known)
 			}
@@ -252,21 +257,21 @@ func (b *Battery) read(ctx context.Context, what when) (State, error) {
 				state.Time = time.Now()
 			}
 		case !isAnswer(err) && !b.alive(e):
-			return State{}, b.drop(e, err)
+			return b.drop(e, err)
 		case e.status:
-			return State{}, b.failure(e, err)
+			return b.failure(e, err)
 		case e.answer == unasked && (!e.declared || errors.Is(err, errEmpty)):
 			e.answer = withheld
-			b.log.Debug("the unit does not provide a report", "path", b.path, "id", hex(e.id), "name", e.name, "err", err)
+			b.log.Debug("the unit does not provide a report", "path", b.path, "id", hexID(e.id), "name", e.name, "err", err)
 		default:
 			failed = append(failed, b.failure(e, err))
 		}
 	}
 	b.retry = retry{}
 	if failed != nil {
-		return state, &PartialError{Reports: failed}
+		return &PartialError{Reports: failed}
 	}
-	return state, nil
+	return nil
 }
 
 func (b *Battery) failure(e *entry, err error) *ReportError {
@@ -334,7 +339,7 @@ func (b *Battery) transfer(e *entry) ([]byte, error) {
 	}
 	answer := buffer[:max(0, min(n, len(buffer)))]
 	if b.log.Enabled(context.Background(), slog.LevelDebug) {
-		b.log.Debug("report", "path", b.path, "id", hex(e.id), "name", e.name, "bytes", fmt.Sprintf("% x", answer))
+		b.log.Debug("report", "path", b.path, "id", hexID(e.id), "name", e.name, "bytes", fmt.Sprintf("% x", answer))
 	}
 	switch {
 	case len(answer) == 0:
@@ -356,17 +361,25 @@ const errEmpty answerError = "the unit answered with nothing"
 
 func isAnswer(err error) bool { return errors.As(err, new(answerError)) }
 
+// witnesses is how many other reports are asked for before a unit is taken for lost.
+const witnesses = 2
+
 // alive says whether the unit still answers after a transfer for e failed: then the failure is the report's own.
 func (b *Battery) alive(e *entry) bool {
-	witness := e
-	for i := range b.plan.features {
-		if o := &b.plan.features[i]; o != e && o.answer == given {
-			witness = o
-			break
+	asked := 0
+	for _, known := range []answer{given, unasked} { // what has answered before will answer again if anything does
+		for i := range b.plan.features {
+			o := &b.plan.features[i]
+			if o == e || o.answer != known || asked == witnesses {
+				continue
+			}
+			asked++
+			if _, err := b.transfer(o); err == nil || isAnswer(err) {
+				return true
+			}
 		}
 	}
-	_, err := b.transfer(witness)
-	return err == nil || isAnswer(err)
+	return false
 }
 
-func hex(id byte) string { return fmt.Sprintf("0x%02x", id) }
+func hexID(id byte) string { return fmt.Sprintf("0x%02x", id) }
