@@ -152,37 +152,55 @@ func (b *Battery) Close() error {
 	return nil
 }
 
-// job is a read that a caller waits for.
+// job is work on the unit that a caller waits for.
 type job struct {
-	ctx  context.Context
-	what when
-	done chan struct{}
+	ctx   context.Context
+	what  when
+	other func() error // instead of reading State
+	done  chan struct{}
 
 	state State
 	err   error
 }
 
 func (b *Battery) do(ctx context.Context, what when) (State, error) {
-	if err := b.interrupted(ctx); err != nil {
+	j := b.idle.Get().(*job)
+	j.ctx, j.what, j.other = ctx, what, nil
+	if err := b.await(ctx, j); err != nil {
 		return State{}, err
 	}
-	j := b.idle.Get().(*job)
-	j.ctx, j.what = ctx, what
+	state, err := j.state, j.err
+	j.ctx = nil
+	b.idle.Put(j)
+	return state, err
+}
+
+// submit has the worker do something other than read State.
+func (b *Battery) submit(ctx context.Context, f func() error) error {
+	j := &job{ctx: ctx, other: f, done: make(chan struct{}, 1)}
+	if err := b.await(ctx, j); err != nil {
+		return err
+	}
+	return j.err
+}
+
+// await returns nil once the job has been done. After an error the worker may still have it.
+func (b *Battery) await(ctx context.Context, j *job) error {
+	if err := b.interrupted(ctx); err != nil {
+		return err
+	}
 	select {
 	case b.jobs <- j:
 	case <-ctx.Done():
-		return State{}, b.interrupted(ctx)
+		return b.interrupted(ctx)
 	case <-b.closing:
-		return State{}, b.interrupted(ctx)
+		return b.interrupted(ctx)
 	}
 	select {
 	case <-j.done:
-		state, err := j.state, j.err
-		j.ctx = nil
-		b.idle.Put(j)
-		return state, err
-	case <-ctx.Done(): // the worker still has the job, so it is not used again
-		return State{}, b.interrupted(ctx)
+		return nil
+	case <-ctx.Done():
+		return b.interrupted(ctx)
 	}
 }
 
@@ -211,9 +229,7 @@ func (b *Battery) work() {
 	for {
 		select {
 		case j := <-b.jobs:
-			if j.err = b.read(j.ctx, j.what, &j.state); !hasState(j.err) {
-				j.state = State{}
-			}
+			b.run(j)
 			j.done <- struct{}{}
 		case <-b.closing:
 			b.unlisten()
@@ -222,6 +238,16 @@ func (b *Battery) work() {
 			}
 			return
 		}
+	}
+}
+
+func (b *Battery) run(j *job) {
+	if j.other != nil {
+		j.err = j.other()
+		return
+	}
+	if j.err = b.read(j.ctx, j.what, &j.state); !hasState(j.err) {
+		j.state = State{}
 	}
 }
 

@@ -90,6 +90,7 @@ func (b *Battery) use(dev hid.Device, descriptor []byte) {
 			b.log.Warn("the report descriptor is no use: the unit is asked for each report", "path", b.path, "err", err)
 		} else {
 			b.plan = p
+			b.log.Debug("declared and not understood", "path", b.path, "reports", p.unknown)
 		}
 	}
 	b.publishInputs()

@@ -14,6 +14,7 @@ import (
 type plan struct {
 	features []entry
 	inputs   []entry
+	unknown  []string // the features that a descriptor declares and the table does not know
 }
 
 // entry is one report of a plan.
@@ -48,7 +49,7 @@ type reading struct {
 	set          setter
 }
 
-// decode stores what a payload says in s. It does nothing for a reading that lies beyond the payload.
+// decode stores what a payload says in s, and that there is no value where it is out of bounds or beyond the payload.
 func (e *entry) decode(payload []byte, s *State) {
 	for i := range e.readings {
 		r := &e.readings[i]
@@ -58,7 +59,9 @@ func (e *entry) decode(payload []byte, s *State) {
 		}
 		raw, ok := bits(payload, r.offset, size)
 		if ok && raw >= r.least && (r.most == 0 || raw <= r.most) {
-			r.set(s, raw)
+			r.set(s, raw, true)
+		} else {
+			r.set(s, 0, false)
 		}
 	}
 }
@@ -79,6 +82,9 @@ func bits(payload []byte, offset, size int) (uint32, bool) {
 func tablePlan() plan {
 	var p plan
 	for _, row := range reports {
+		if row.id == 0 {
+			continue
+		}
 		e := entry{
 			id: row.id, row: row.id, bytes: row.bytes, name: row.path, when: row.when, insteadOf: row.insteadOf,
 			status: row.id == statusID, short: row.short,
@@ -136,7 +142,7 @@ func layoutOf(id byte, bytes int) []reading {
 		}
 		for offset, usage := range l.bits {
 			i := slices.IndexFunc(flags, func(f flag) bool { return f.usage == usage })
-			readings = append(readings, flags[i].at(offset))
+			readings = append(readings, flags[i].at(offset, 1))
 		}
 	}
 	return readings
@@ -153,7 +159,19 @@ func descriptorPlan(descriptor []byte) (plan, error) {
 	if len(p.features) == 0 || !p.features[0].status {
 		return plan{}, fmt.Errorf("the report descriptor declares no status flag among its %d fields", len(d.Fields))
 	}
+	for _, f := range d.Fields {
+		if f.Type == hidreport.Feature && f.Usage() != 0 && !p.reads(f) {
+			p.unknown = append(p.unknown, fmt.Sprintf("0x%02x %s, %d bits at %d", f.ReportID, f.Path, f.Size*f.Count, f.Offset))
+		}
+	}
 	return p, nil
+}
+
+// reads says whether a feature is part of the plan.
+func (p *plan) reads(f hidreport.Field) bool {
+	return slices.ContainsFunc(p.features, func(e entry) bool {
+		return e.id == f.ReportID && slices.ContainsFunc(e.readings, func(r reading) bool { return r.offset == f.Offset })
+	})
 }
 
 func entriesOf(d *hidreport.Descriptor, t hidreport.Type) []entry {
@@ -166,10 +184,15 @@ func entriesOf(d *hidreport.Descriptor, t hidreport.Type) []entry {
 		if !ok {
 			continue
 		}
+		r := reading{field.Offset, field.Size, row.least, row.most, row.set}
+		if i := slices.IndexFunc(entries, func(e entry) bool { return e.id == field.ReportID }); i >= 0 && row.insteadOf == 0 {
+			entries[i].readings = append(entries[i].readings, r)
+			continue
+		}
 		bytes, _ := d.Len(t, field.ReportID)
 		entries = append(entries, entry{
 			id: field.ReportID, row: row.id, bytes: bytes, name: row.path, when: row.when, insteadOf: row.insteadOf, declared: true,
-			readings: []reading{{field.Offset, field.Size, row.least, row.most, row.set}},
+			readings: []reading{r},
 		})
 	}
 	return entries
@@ -182,7 +205,7 @@ func find(d *hidreport.Descriptor, t hidreport.Type, row report) (field hidrepor
 	for _, f := range d.Fields {
 		switch {
 		case f.Type != t || f.Usage() == 0 || f.Count != 1 || f.Size > 32:
-		case f.ReportID == row.id && f.Usage().String() == name:
+		case f.ReportID == row.id && row.id != 0 && f.Usage().String() == name:
 			return f, true
 		case !ok && f.Path.String() == row.path:
 			field, ok = f, true
@@ -210,19 +233,23 @@ func statusEntries(d *hidreport.Descriptor, t hidreport.Type) []entry {
 			bytes, _ := d.Len(t, f.ReportID)
 			entries = append(entries, entry{id: f.ReportID, row: f.ReportID, bytes: bytes, name: f.Path[:len(f.Path)-1].String(), status: i == 0, declared: true})
 		}
-		entries[i].readings = append(entries[i].readings, flag.at(f.Offset))
+		entries[i].readings = append(entries[i].readings, flag.at(f.Offset, f.Size))
 	}
 	return entries
 }
 
 // flagOf returns the flag that a field is.
 func flagOf(f hidreport.Field) (flag, bool) {
-	if f.Size != 1 || f.Count != 1 {
+	if f.Count != 1 || f.Size != 1 && f.LogicalMax != 1 {
 		return flag{}, false
 	}
 	for _, flag := range flags {
-		// The 2005 declares flags of the battery page 0x85 on the power page 0x84, where no single bit has those numbers.
-		if usage := uint32(f.Usage()); usage == flag.usage || usage == flag.usage&0xffff|0x84<<16 {
+		usage := uint32(f.Usage())
+		if usage == flag.usage {
+			return flag, true
+		}
+		// The 2005 declares flags of the battery page 0x85 on the power page 0x84, where these numbers are no single bit.
+		if f.Size == 1 && usage == flag.usage&0xffff|powerPage<<16 {
 			return flag, true
 		}
 	}

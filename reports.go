@@ -5,7 +5,7 @@ import "time"
 // report is one row of the report table: what a report id means on every family of units for which bytes are known, and which field
 // of State it fills. The scale is the table's, never the descriptor's: several families declare exponents that are wrong.
 type report struct {
-	id    byte
+	id    byte   // 0: it differs, and the path alone tells
 	bytes int    // of payload; 0 where families differ and layouts has the lengths
 	short bool   // some families have it one byte shorter
 	path  string // the HID usage path, as most families declare it
@@ -26,8 +26,8 @@ const (
 	control             // writable: read on request, so that a Get costs no transfer for it
 )
 
-// setter stores a raw value that has passed its row's bounds.
-type setter func(s *State, raw uint32)
+// setter stores a raw value, or that there is none: then raw is 0.
+type setter func(s *State, raw uint32, known bool)
 
 // reports is everything that is known. The status comes first, so that a unit that is gone costs one transfer.
 //
@@ -38,12 +38,12 @@ var reports = []report{
 	{id: 0x23, bytes: 1, path: "UPS.BatterySystem.Battery.PresentStatus", insteadOf: statusID},
 	{id: 0x22, bytes: 2, path: "UPS.PowerConverter.PresentStatus"},
 
-	{id: 0x01, bytes: 1, path: "UPS.Flow.ConfigVoltage", when: nominal, least: 1,
+	{id: 0x01, bytes: 1, path: "UPS.Flow.ConfigVoltage", when: nominal, least: 1, most: 254,
 		set: number(1, func(s *State) *Value[float64] { return &s.Config.Voltage })},
 	// An OMNIVS1500LCD says 4 V here, hence the preference for 0x01 and the bound (numat #10).
-	{id: 0x30, bytes: 1, path: "UPS.PowerSummary.Input.ConfigVoltage", when: nominal, insteadOf: 0x01, least: 50,
+	{id: 0x30, bytes: 1, path: "UPS.PowerSummary.Input.ConfigVoltage", when: nominal, insteadOf: 0x01, least: 50, most: 254,
 		set: number(1, func(s *State) *Value[float64] { return &s.Config.Voltage })},
-	{id: 0x02, bytes: 1, path: "UPS.Flow.ConfigFrequency", when: nominal, least: 1,
+	{id: 0x02, bytes: 1, path: "UPS.Flow.ConfigFrequency", when: nominal, least: 1, most: maxHertz,
 		set: number(1, func(s *State) *Value[float64] { return &s.Config.Frequency })},
 	{id: 0x03, bytes: 2, path: "UPS.Flow.ConfigApparentPower", when: nominal, least: 1, most: 0xfffe,
 		set: number(1, func(s *State) *Value[float64] { return &s.Config.ApparentPower })},
@@ -59,6 +59,8 @@ var reports = []report{
 		set: number(1, func(s *State) *Value[float64] { return &s.Config.FullChargeCapacity })},
 	{id: 0x38, bytes: 1, path: "UPS.PowerSummary.WarningCapacityLimit", when: nominal, most: 100,
 		set: number(1, func(s *State) *Value[float64] { return &s.Config.WarningCapacityLimit })},
+	{path: "UPS.PowerSummary.RemainingCapacityLimit", when: nominal, most: 100,
+		set: number(1, func(s *State) *Value[float64] { return &s.Config.RemainingCapacityLimit })},
 	// NUT's table of Tripp Lite's own usages names these three.
 	{id: 0x0e, bytes: 2, short: true, path: "UPS.ffff0010.ffff007e", when: nominal,
 		set: code(func(s *State) *Value[uint16] { return &s.Config.CommunicationVersion })},
@@ -95,6 +97,8 @@ var reports = []report{
 		set: number(1, func(s *State) *Value[float64] { return &s.Output.PercentLoad })},
 	{id: 0x20, bytes: 2, path: "UPS.BatterySystem.Battery.Voltage", most: maxVolts * 10,
 		set: number(10, func(s *State) *Value[float64] { return &s.Battery.Voltage })},
+	{path: "UPS.BatterySystem.Temperature", least: minKelvin, most: maxKelvin, set: celsius},
+	{path: "UPS.BatterySystem.Battery.Temperature", least: minKelvin, most: maxKelvin, set: celsius},
 	{id: 0x34, bytes: 1, path: "UPS.PowerSummary.RemainingCapacity", most: 100,
 		set: number(1, func(s *State) *Value[float64] { return &s.RemainingCapacity })},
 	{id: 0x21, bytes: 1, path: "UPS.BatterySystem.Battery.RemainingCapacity", insteadOf: 0x34, most: 100,
@@ -125,24 +129,36 @@ const statusID = 0x32
 // announced are the reports that units also send by themselves, as input reports.
 var announced = []byte{statusID, 0x34, 0x35}
 
-// What no unit of this kind measures: more is an answer that means something else, such as 0xffff, or a frequency of 6000 Hz.
+// What no unit of this kind measures: beyond is an answer that means something else, such as 0xffff, or a frequency of 6000 Hz.
 const (
-	maxVolts = 1000
-	maxHertz = 100
+	maxVolts  = 1000
+	maxHertz  = 100
+	minKelvin = 223 // -50 °C
+	maxKelvin = 423 // 150 °C
 )
 
 // number stores a measurement whose raw value has so many steps in one unit. It divides, because 1172 / 10 is the float nearest to
 // 117.2 and 1172 * 0.1 is not.
 func number(steps float64, field func(*State) *Value[float64]) setter {
-	return func(s *State, raw uint32) { *field(s) = ValueOf(float64(raw) / steps) }
+	return func(s *State, raw uint32, known bool) { *field(s) = Value[float64]{float64(raw) / steps, known} }
+}
+
+// celsius stores the battery's temperature, which the class has in kelvin; 298 K is 24.85 °C, as NUT shows a 3012.
+func celsius(s *State, raw uint32, known bool) {
+	s.Battery.Temperature = Value[float64]{}
+	if known {
+		s.Battery.Temperature = ValueOf(float64(100*int(raw)-27315) / 100)
+	}
 }
 
 func seconds(field func(*State) *Value[time.Duration]) setter {
-	return func(s *State, raw uint32) { *field(s) = ValueOf(time.Duration(raw) * time.Second) }
+	return func(s *State, raw uint32, known bool) {
+		*field(s) = Value[time.Duration]{time.Duration(raw) * time.Second, known}
+	}
 }
 
 func code[T ~uint8 | ~uint16](field func(*State) *Value[T]) setter {
-	return func(s *State, raw uint32) { *field(s) = ValueOf(T(raw)) }
+	return func(s *State, raw uint32, known bool) { *field(s) = Value[T]{T(raw), known} }
 }
 
 // flag is one bit of a PresentStatus collection.
@@ -176,8 +192,10 @@ var flags = []flag{
 }
 
 // at is the reading of the flag at a bit offset.
-func (f flag) at(offset int) reading {
-	return reading{offset: offset, size: 1, set: func(s *State, raw uint32) { *f.field(&s.Status) = ValueOf(raw == 1) }}
+func (f flag) at(offset, size int) reading {
+	return reading{offset: offset, size: size, set: func(s *State, raw uint32, known bool) {
+		*f.field(&s.Status) = Value[bool]{raw != 0, known}
+	}}
 }
 
 // layout says where the flags of a status report lie on a unit whose descriptor cannot be had; its length tells which layout it is.

@@ -3,6 +3,8 @@ package tripplite
 import (
 	"encoding/json"
 	"fmt"
+	"math"
+	"strconv"
 	"time"
 )
 
@@ -105,6 +107,8 @@ type Config struct {
 	FullChargeCapacity Value[float64] `json:"full charge capacity,omitzero"`
 	// WarningCapacityLimit is the charge, in percent, at which the unit warns.
 	WarningCapacityLimit Value[float64] `json:"warning capacity limit,omitzero"`
+	// RemainingCapacityLimit is the charge, in percent, at which the unit calls its battery low.
+	RemainingCapacityLimit Value[float64] `json:"remaining capacity limit,omitzero"`
 	// CommunicationVersion is the number of the communication firmware, as the unit sends it.
 	CommunicationVersion Value[uint16] `json:"communication version,omitzero"`
 	// FirmwareVersion is the number of the UPS firmware, as the unit sends it.
@@ -139,6 +143,8 @@ type Output struct {
 type BatterySystem struct {
 	// Voltage is in volts.
 	Voltage Value[float64] `json:"voltage,omitzero"`
+	// Temperature is in degrees Celsius; few families have it.
+	Temperature Value[float64] `json:"temperature,omitzero"`
 }
 
 // Controls holds the settings and timers of a unit's writable reports.
@@ -224,8 +230,8 @@ func nameOf(names []string, n uint8) string {
 }
 
 func numberOf(names []string, name string, n *uint8) error {
-	for i, known := range names {
-		if known == name && name != "" {
+	for i := range 1 << 8 {
+		if nameOf(names, uint8(i)) == name {
 			*n = uint8(i)
 			return nil
 		}
@@ -244,12 +250,11 @@ func (v BCD) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
 // UnmarshalText reads what String returns.
 func (v *BCD) UnmarshalText(text []byte) error {
-	if len(text) != 4 {
+	n, err := strconv.ParseUint(string(text), 16, 16)
+	if err != nil || len(text) != 4 {
 		return fmt.Errorf("tripplite: %q is not a version of four digits", text)
 	}
-	if _, err := fmt.Sscanf(string(text), "%04x", (*uint16)(v)); err != nil {
-		return fmt.Errorf("tripplite: %q is not a version of four digits", text)
-	}
+	*v = BCD(n)
 	return nil
 }
 
@@ -307,7 +312,11 @@ func (v *Value[T]) UnmarshalJSON(text []byte) error {
 		if err := json.Unmarshal(text, &seconds); err != nil {
 			return err
 		}
-		*d = time.Duration(seconds * float64(time.Second))
+		nanoseconds := math.Round(seconds * float64(time.Second))
+		if math.Abs(nanoseconds) >= 1<<63 {
+			return fmt.Errorf("tripplite: %s seconds are more than a time.Duration holds", text)
+		}
+		*d = time.Duration(nanoseconds)
 	} else if err := json.Unmarshal(text, &read); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -103,7 +104,8 @@ type candidate struct {
 	rank   int
 }
 
-// How well an interface suits: known not to be a UPS, not known, not known but the one that the family has it on, known to be one.
+// How well an interface suits: known not to be a UPS, one for all that is known, the one that the family has the UPS on, one with a
+// status.
 const (
 	notUPS = iota
 	perhapsUPS
@@ -113,12 +115,12 @@ const (
 
 // suits judges an interface by its descriptor, which sysfs lacks while a program has the interface open.
 func (u usb) suits(c candidate) int {
-	p, err := descriptorPlan(u.sysfsDescriptor(c.path))
-	var broken *hidreport.Error
+	d, err := hidreport.Parse(u.sysfsDescriptor(c.path))
+	isPower := func(f hidreport.Field) bool { return f.Path[0].Page() == powerPage }
 	switch {
-	case err == nil && len(p.features) > 0:
+	case err == nil && len(statusEntries(d, hidreport.Feature)) > 0:
 		return certainlyUPS
-	case !errors.As(err, &broken) && c.family.unsupported == "":
+	case err == nil && !slices.ContainsFunc(d.Fields, isPower) && c.family.unsupported == "":
 		return notUPS
 	case c.iface == c.family.iface:
 		return probablyUPS

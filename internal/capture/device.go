@@ -86,6 +86,11 @@ func (d *Device) SendFeatureReport(b []byte) (int, error) {
 
 // ReadTimeout returns the next input report; milliseconds below zero wait for ever, and a wait that ends without one returns 0.
 func (d *Device) ReadTimeout(b []byte, milliseconds int) (int, error) {
+	select {
+	case report := <-d.inputs: // also when the wait is over at once
+		return copy(b, report), nil
+	default:
+	}
 	var expired <-chan time.Time
 	if milliseconds >= 0 {
 		timer := time.NewTimer(time.Duration(milliseconds) * time.Millisecond)
