@@ -1,0 +1,141 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tripplite-go/tripplite"
+)
+
+// nobody is an ordinary user, in the groups given.
+func nobody(groups ...uint32) *syscall.Credential {
+	return &syscall.Credential{Uid: 65534, Gid: 65534, Groups: groups}
+}
+
+func TestAnOrdinaryUserNeedsTheRule(t *testing.T) {
+	if os.Getenv("E2E_VM") == "" {
+		t.Skip("this writes udev rules, which is for a machine that will be thrown away (E2E_VM)")
+	}
+	rules, err := filepath.Glob("/etc/udev/rules.d/*tripplite*")
+	require.NoError(t, err)
+	require.Empty(t, rules)
+	u := attachOne(t, "smart1500lcd")
+
+	ran := tool(t, nobody(), "tripplite")
+	assert.Equal(t, 1, ran.status)
+	assert.Empty(t, ran.stdout)
+	assert.Contains(t, oneLine(t, ran.stderr), "no permission")
+	assert.Contains(t, ran.stderr, "udev rule")
+	assert.Contains(t, ran.stderr, u.path)
+
+	group := tripplites(t)
+	rule, err := os.ReadFile("../deploy/70-tripplite.rules")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile("/etc/udev/rules.d/70-tripplite.rules", rule, 0o644))
+	t.Cleanup(func() {
+		os.Remove("/etc/udev/rules.d/70-tripplite.rules")
+		udevadm(t, "control", "--reload")
+		udevadm(t, "trigger")
+		udevadm(t, "settle")
+	})
+	udevadm(t, "control", "--reload")
+	udevadm(t, "trigger") // without plugging it in again
+	udevadm(t, "settle")
+
+	ran = tool(t, nobody(group), "tripplite")
+	require.Zero(t, ran.status, ran.stderr)
+	var object map[string]any
+	require.NoError(t, json.Unmarshal([]byte(ran.stdout), &object))
+	assert.Equal(t, u.path, object["device_id"])
+
+	ran = tool(t, nobody(), "tripplite")
+	assert.Equal(t, 1, ran.status, "who is not in the group still may not")
+
+	other := attachOne(t, "pro1500rt2u") // a twin of another vendor, plugged in after the rule
+	ran = tool(t, nobody(group), "tripplite", "--path", other.path)
+	assert.Zero(t, ran.status, ran.stderr)
+}
+
+// tripplites returns the group of the udev rule, which is made if it is not there.
+func tripplites(t *testing.T) uint32 {
+	t.Helper()
+	group, err := user.LookupGroup("tripplite")
+	if err != nil {
+		text, err := exec.Command("groupadd", "--system", "tripplite").CombinedOutput()
+		require.NoError(t, err, string(text))
+		group, err = user.LookupGroup("tripplite")
+		require.NoError(t, err)
+	}
+	id, err := strconv.ParseUint(group.Gid, 10, 32)
+	require.NoError(t, err)
+	return uint32(id)
+}
+
+func TestAUnitThatAnotherProgramHoldsIsBusy(t *testing.T) {
+	u := attachOne(t, "smart1500lcd")
+	b := u.open()
+	_, err := tripplite.Open(u.path)
+	require.ErrorIs(t, err, tripplite.ErrBusy, "also when the other is of the same program")
+
+	ran := tool(t, nil, "tripplite")
+	assert.Equal(t, 1, ran.status)
+	assert.Empty(t, ran.stdout)
+	assert.Contains(t, oneLine(t, ran.stderr), "another program holds the UPS")
+	assert.Contains(t, ran.stderr, "process "+strconv.Itoa(os.Getpid()), "and which one")
+
+	_, err = b.Get(t.Context())
+	require.NoError(t, err, "the holder is not disturbed")
+	require.NoError(t, b.Close())
+	ran = tool(t, nil, "tripplite")
+	assert.Zero(t, ran.status, ran.stderr)
+}
+
+func TestAProgramThatIsKilledLeavesAUnitThatCanBeRead(t *testing.T) {
+	u := attachOne(t, "smart1500lcd")
+	for range 3 {
+		holder := exec.Command("/proc/self/exe")
+		holder.Env = append(os.Environ(), holdEnv+"="+u.path)
+		output, err := holder.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, holder.Start())
+		line, err := bufio.NewReader(output).ReadString('\n')
+		require.NoError(t, err)
+		require.Equal(t, "holds "+u.path, strings.TrimSpace(line))
+		require.NoError(t, holder.Process.Kill())
+		_ = holder.Wait()
+
+		// usbhid stays detached: the descriptor has to come from the unit.
+		require.Eventually(t, func() bool {
+			_, err := os.Readlink(filepath.Join("/sys/bus/usb/devices", u.path, "driver"))
+			return err != nil
+		}, 5*time.Second, 5*time.Millisecond)
+		files, err := fs.Glob(os.DirFS("/sys/bus/usb/devices"), u.path+"/*/report_descriptor")
+		require.NoError(t, err)
+		require.Empty(t, files)
+
+		b, err := tripplite.Open(u.path)
+		require.NoError(t, err)
+		dump, err := b.Dump(t.Context(), 0)
+		require.NoError(t, err)
+		assert.Equal(t, []byte(load(t, "smart1500lcd").Interfaces[0].Descriptor), dump.Descriptor)
+		state, err := b.Get(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, tripplite.ValueOf(117.2), state.Input.Voltage)
+		require.NoError(t, b.Close())
+	}
+}
