@@ -1,0 +1,199 @@
+package virtualups
+
+import (
+	"slices"
+
+	"github.com/tripplite-go/tripplite/internal/capture"
+)
+
+// Interface is one HID interface of a [UPS].
+type Interface struct {
+	ups    *UPS // its mutex guards what follows
+	number int
+	source capture.Interface
+
+	descriptor []byte
+	reports    map[reportKey]Answer
+	faults     map[byte]Fault
+	fault      Fault         // of every report that has none of its own
+	inputs     [][]byte      // wait for an interrupt read; the first may be the rest of one that is partly read
+	pushed     chan struct{} // has an element when inputs may have grown
+}
+
+type reportKey struct {
+	kind capture.Type
+	id   byte
+}
+
+func newInterface(u *UPS, number int, source capture.Interface) *Interface {
+	i := &Interface{
+		ups:        u,
+		number:     number,
+		source:     source,
+		descriptor: source.Descriptor,
+		reports:    map[reportKey]Answer{},
+		faults:     map[byte]Fault{},
+		pushed:     make(chan struct{}, 1),
+	}
+	for _, r := range source.Reports {
+		i.reports[reportKey{r.Type, byte(r.ID)}] = Answer{Bytes: r.Bytes, Stall: r.Error == capture.Stall}
+	}
+	i.powerOn()
+	return i
+}
+
+// powerOn puts the input reports of the capture, and no others, into the interrupt endpoint.
+func (i *Interface) powerOn() {
+	i.inputs = nil
+	for _, r := range i.source.Reports {
+		if r.Type == capture.Input && r.Error == "" {
+			i.inputs = append(i.inputs, r.Bytes)
+		}
+	}
+}
+
+// SetReport changes what the unit answers for a report, or gives it one that it did not have. It announces nothing: see
+// [Interface.Push].
+func (i *Interface) SetReport(t capture.Type, id byte, payload ...byte) {
+	i.ups.mu.Lock()
+	defer i.ups.mu.Unlock()
+	i.reports[reportKey{t, id}] = Answer{Bytes: append([]byte{id}, payload...)}
+}
+
+// Push sends an input report, its id first, by the interrupt endpoint: to a read that waits, or else to the next one. The input
+// reports of the capture are there from the start, and again each time the unit was plugged in. What is pushed to a unit that is
+// unplugged is lost.
+func (i *Interface) Push(report ...byte) {
+	i.ups.mu.Lock()
+	defer i.ups.mu.Unlock()
+	if !i.ups.plugged || len(report) == 0 {
+		return
+	}
+	i.inputs = append(i.inputs, slices.Clone(report))
+	select {
+	case i.pushed <- struct{}{}:
+	default:
+	}
+}
+
+// SetDescriptor replaces the report descriptor; the kernel sees it when the unit is plugged in the next time. With no bytes it is
+// missing: the unit declares one and stalls the request for it, as does one whose capture has no descriptor.
+func (i *Interface) SetDescriptor(descriptor []byte) {
+	i.ups.mu.Lock()
+	defer i.ups.mu.Unlock()
+	i.descriptor = slices.Clone(descriptor)
+}
+
+// Fail makes the reports of those ids fail, or every report where none is named. It holds until [Interface.Heal]. A report that
+// is named fails in its own way even where every report fails in another. The host's SET_REPORT stalls, is late or hangs as its
+// GET_REPORT does.
+func (i *Interface) Fail(f Fault, ids ...byte) {
+	i.ups.mu.Lock()
+	defer i.ups.mu.Unlock()
+	if len(ids) == 0 {
+		i.fault = f
+	}
+	for _, id := range ids {
+		i.faults[id] = f
+	}
+}
+
+// Heal ends what Fail began for the reports of those ids, or everything where none is named. A transfer that hangs already does so
+// until its host gives up.
+func (i *Interface) Heal(ids ...byte) {
+	i.ups.mu.Lock()
+	defer i.ups.mu.Unlock()
+	if len(ids) == 0 {
+		i.fault = nil
+		clear(i.faults)
+	}
+	for _, id := range ids {
+		delete(i.faults, id)
+	}
+}
+
+// faultOf is called with the unit locked, its result without.
+func (i *Interface) faultOf(id byte) Fault {
+	if f, ok := i.faults[id]; ok {
+		return f
+	}
+	if i.fault != nil {
+		return i.fault
+	}
+	return func(a Answer) Answer { return a }
+}
+
+func (i *Interface) answerGet(t capture.Type, id byte) Answer {
+	i.ups.mu.Lock()
+	a, ok := i.reports[reportKey{t, id}]
+	a.Bytes = slices.Clone(a.Bytes) // a fault may write to it
+	fault := i.faultOf(id)
+	i.ups.mu.Unlock()
+	a.Stall = a.Stall || !ok
+	return fault(a)
+}
+
+// answerSet stores what was written, so that a later read shows it.
+func (i *Interface) answerSet(t capture.Type, id byte, data []byte) Answer {
+	i.ups.mu.Lock()
+	key := reportKey{t, id}
+	_, ok := i.reports[key]
+	fault := i.faultOf(id)
+	i.ups.counts.Writes = append(i.ups.counts.Writes, Write{Interface: i.number, Type: t, ID: id, Bytes: slices.Clone(data)})
+	i.ups.mu.Unlock()
+
+	a := fault(Answer{Stall: !ok})
+	a.Bytes = nil
+	if a.Stall {
+		return a
+	}
+	stored := slices.Clone(data)
+	if id == 0 {
+		stored = append([]byte{0}, data...) // came without its id (HID 1.11 section 8.1)
+	}
+	i.ups.mu.Lock()
+	i.reports[key] = Answer{Bytes: stored}
+	i.ups.mu.Unlock()
+	return a
+}
+
+func (i *Interface) reportDescriptor() []byte {
+	i.ups.mu.Lock()
+	defer i.ups.mu.Unlock()
+	if len(i.descriptor) == 0 {
+		return nil
+	}
+	return i.descriptor
+}
+
+func (i *Interface) hasInput() bool {
+	i.ups.mu.Lock()
+	defer i.ups.mu.Unlock()
+	return len(i.inputs) > 0
+}
+
+// takeInput fills a read of n bytes from the report in front. One that is longer goes on in the next read, packet by packet
+// (HID 1.11 section 8.4); a read that ends within a packet overflows and loses the rest of it, as on a host controller.
+func (i *Interface) takeInput(n int) (data []byte, status int32) {
+	i.ups.mu.Lock()
+	defer i.ups.mu.Unlock()
+	if len(i.inputs) == 0 {
+		return nil, 0
+	}
+	report := i.inputs[0]
+	if len(report) <= n {
+		i.inputs = i.inputs[1:]
+		return report, 0
+	}
+	within := n % maxPacket
+	if within == 0 {
+		i.inputs[0] = report[n:]
+		return report[:n], 0
+	}
+	if whole := n - within + maxPacket; whole < len(report) {
+		i.inputs[0] = report[whole:]
+	} else {
+		i.inputs = i.inputs[1:]
+	}
+	return report[:n], overflowed
+}

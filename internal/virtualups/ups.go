@@ -1,0 +1,201 @@
+package virtualups
+
+import (
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/tripplite-go/tripplite/internal/capture"
+)
+
+// UPS is a virtual unit. Its methods may be called from many goroutines, at any time. SetReport, Push, SetDescriptor, Fail and
+// Heal, called on the UPS itself, act on its first HID interface.
+type UPS struct {
+	*Interface
+	Interfaces []*Interface // all of them, in the order of the capture; not to be changed
+
+	server  *Server
+	capture *capture.Capture
+	number  int
+
+	mu        sync.Mutex
+	plugged   bool
+	changes   int // times that it was plugged in or unplugged
+	device    uint32
+	session   *session
+	latency   time.Duration
+	unheard   time.Duration
+	reconsult chan struct{} // has an element when unheard may have changed
+	counts    Counts
+	reattach  func() error // puts it into this machine's kernel where it last was; nil if it is not there
+	port      int          // where that is
+}
+
+// BusID returns the name that the unit is exported under, such as "1-1".
+func (u *UPS) BusID() string { return fmt.Sprintf("%d-%d", busNumber, u.number) }
+
+// Capture returns what the unit was made from.
+func (u *UPS) Capture() *capture.Capture { return u.capture }
+
+// SetLatency makes every transfer take d; a real unit, at low speed, needs 1 to 5 ms.
+func (u *UPS) SetLatency(d time.Duration) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.latency = d
+}
+
+// DropWhenUnheard makes the unit leave the bus when no interrupt read was queued for d, on any interface, and come back half a
+// second later, as real units do: so it needs a program that keeps it open. 0, which it starts with, makes it stay. A kernel needs
+// about half a second to take a unit into use, and a d that is shorter leaves it no time.
+func (u *UPS) DropWhenUnheard(d time.Duration) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.unheard = d
+	select {
+	case u.reconsult <- struct{}{}:
+	default:
+	}
+}
+
+// comesBackAfter is how long a unit is away that dropped off the bus by itself. Composed: reports from the field say only that it
+// is soon back.
+const comesBackAfter = 500 * time.Millisecond
+
+// Unplug takes the unit off the bus, even in the middle of a transfer: its host loses it, it is no longer listed and cannot be
+// imported. What hosts do about it, they may do later.
+func (u *UPS) Unplug() { u.unplug() }
+
+func (u *UPS) unplug() (changes int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.plugged = false
+	u.changes++
+	if u.session != nil {
+		u.session.stop()
+	}
+	return u.changes
+}
+
+// Plug puts the unit back on the bus as a new device; where [UPS.Attach] had put it into this machine's kernel, it is there again
+// when Plug returns, at the same port. It does nothing to a unit that is plugged in.
+func (u *UPS) Plug() error {
+	u.mu.Lock()
+	changes := u.changes
+	u.mu.Unlock()
+	return u.plug(changes)
+}
+
+// plug does nothing if the unit was plugged in or unplugged since.
+func (u *UPS) plug(changes int) error {
+	u.mu.Lock()
+	if u.plugged || u.changes != changes {
+		u.mu.Unlock()
+		return nil
+	}
+	u.plugIn()
+	reattach := u.reattach
+	u.mu.Unlock()
+	if reattach == nil {
+		return nil
+	}
+	return reattach()
+}
+
+// plugIn is called with the unit locked.
+func (u *UPS) plugIn() {
+	u.plugged = true
+	u.changes++
+	u.device = u.server.nextDevice()
+}
+
+// dropOff unplugs a unit that nobody listened to and plugs it in again after a moment, unless someone else does either.
+func (u *UPS) dropOff(changes int) {
+	for !u.changedSince(changes) {
+		changes = u.unplug()
+		select {
+		case <-u.server.closed:
+			return
+		case <-time.After(comesBackAfter):
+		}
+		if err := u.plug(changes); err == nil {
+			return
+		}
+		changes++ // the kernel would not have it: like a real unit, go on trying
+	}
+}
+
+func (u *UPS) changedSince(changes int) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.changes != changes
+}
+
+// take makes the unit the client's, or returns nil if it is unplugged or another's.
+func (u *UPS) take(client net.Conn) *session {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for u.session != nil && u.session.stopped() {
+		ended := u.session.ended
+		u.mu.Unlock()
+		<-ended
+		u.mu.Lock()
+	}
+	if !u.plugged || u.session != nil {
+		return nil
+	}
+	u.session = newSession(u, client)
+	u.counts.Imports++
+	return u.session
+}
+
+// release follows take when the client has gone.
+func (u *UPS) release() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, i := range u.Interfaces {
+		i.powerOn()
+	}
+	u.counts.Waiting = 0
+	u.session = nil
+}
+
+// record is how the unit is listed; ok is whether it is plugged in.
+func (u *UPS) record() (r deviceRecord, ok bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	r = deviceRecord{
+		BusNumber:          busNumber,
+		DeviceNumber:       u.device,
+		Speed:              lowSpeed,
+		Vendor:             uint16(u.capture.VendorID),
+		Product:            uint16(u.capture.ProductID),
+		Release:            uint16(u.capture.Release),
+		ConfigurationValue: configurationValue,
+		Configurations:     1,
+		Interfaces:         byte(len(u.Interfaces)),
+	}
+	copy(r.Path[:], fmt.Sprintf("/sys/devices/virtual-ups/usb%d/%s", busNumber, u.BusID()))
+	copy(r.BusID[:], u.BusID())
+	return r, u.plugged
+}
+
+func (u *UPS) configurationDescriptor() []byte {
+	reports := make([][]byte, len(u.Interfaces))
+	for n, i := range u.Interfaces {
+		reports[n] = i.reportDescriptor()
+	}
+	return configurationDescriptor(reports)
+}
+
+func (u *UPS) transferTime() time.Duration {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.latency
+}
+
+func (u *UPS) unheardLimit() time.Duration {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.unheard
+}
