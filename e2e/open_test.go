@@ -50,11 +50,11 @@ func TestAnOrdinaryUserNeedsTheRule(t *testing.T) {
 	t.Cleanup(func() {
 		os.Remove("/etc/udev/rules.d/70-tripplite.rules")
 		udevadm(t, "control", "--reload")
-		udevadm(t, "trigger")
+		udevadm(t, "trigger", "--subsystem-match=usb")
 		udevadm(t, "settle")
 	})
 	udevadm(t, "control", "--reload")
-	udevadm(t, "trigger") // without plugging it in again
+	udevadm(t, "trigger", "--subsystem-match=usb") // without plugging it in again
 	udevadm(t, "settle")
 
 	ran = tool(t, nobody(group), "tripplite")
