@@ -275,6 +275,7 @@ func (b *Battery) read(ctx context.Context, what when, state *State) error {
 		switch {
 		case err == nil:
 			e.answer = given
+			e.note(payload)
 			e.decode(payload, state)
 			if e.when == nominal {
 				e.decode(payload, &b.known)
@@ -312,7 +313,7 @@ func (b *Battery) due(e *entry, what when) bool {
 		(e.when == control) != (what == control):
 		return false
 	}
-	return e.insteadOf == 0 || !b.plan.provides(e.insteadOf)
+	return e.insteadOf == "" || !b.plan.provides(e.insteadOf)
 }
 
 // tries is how often a report is asked for while the unit gives answers that are not one.

@@ -20,14 +20,13 @@ type plan struct {
 // entry is one report of a plan.
 type entry struct {
 	id        byte
-	row       byte // the id of its row in the table, which a descriptor may put in another report
-	bytes     int  // of payload; 0 where the length of the answer will tell
-	name      string
+	bytes     int    // of payload; 0 where the length of the answer will tell
+	name      string // HID usage path
 	when      when
-	insteadOf byte
-	status    bool // without it there is no State
-	declared  bool // by the report descriptor
-	short     bool // its length differs between families: a shorter answer is whole
+	insteadOf string // the name of a reading: this report is asked for only while that one has no value
+	status    bool   // without it there is no State
+	declared  bool   // by the report descriptor
+	short     bool   // its length differs between families: a shorter answer is whole
 	readings  []reading
 
 	answer answer
@@ -44,26 +43,41 @@ const (
 
 // reading is where one value lies in a report, and where it goes.
 type reading struct {
-	offset, size int // bits; a size of 0 is the whole payload
+	name         string // the path of its row in the table, or of its flag
+	offset, size int    // bits; a size of 0 is the whole payload
 	least, most  uint32
 	set          setter
+
+	none bool // its report was read and had no value for it
 }
 
 // decode stores what a payload says in s, and that there is no value where it is out of bounds or beyond the payload.
 func (e *entry) decode(payload []byte, s *State) {
 	for i := range e.readings {
-		r := &e.readings[i]
-		size := r.size
-		if size == 0 {
-			size = 8 * len(payload)
-		}
-		raw, ok := bits(payload, r.offset, size)
-		if ok && raw >= r.least && (r.most == 0 || raw <= r.most) {
-			r.set(s, raw, true)
-		} else {
-			r.set(s, 0, false)
-		}
+		raw, known := e.readings[i].value(payload)
+		e.readings[i].set(s, raw, known)
 	}
+}
+
+// note keeps which readings have a value, for the reports that stand in for those that have none.
+func (e *entry) note(payload []byte) {
+	for i := range e.readings {
+		_, known := e.readings[i].value(payload)
+		e.readings[i].none = !known
+	}
+}
+
+// value is the raw value of a reading, if it is one; else 0.
+func (r *reading) value(payload []byte) (raw uint32, known bool) {
+	size := r.size
+	if size == 0 {
+		size = 8 * len(payload)
+	}
+	raw, ok := bits(payload, r.offset, size)
+	if !ok || raw < r.least || r.most != 0 && raw > r.most {
+		return 0, false
+	}
+	return raw, true
 }
 
 // bits reads size bits, little endian, as HID packs them (HID 1.11, 5.8).
@@ -86,12 +100,12 @@ func tablePlan() plan {
 			continue
 		}
 		e := entry{
-			id: row.id, row: row.id, bytes: row.bytes, name: row.path, when: row.when, insteadOf: row.insteadOf,
+			id: row.id, bytes: row.bytes, name: row.path, when: row.when, insteadOf: row.insteadOf,
 			status: row.id == statusID, short: row.short,
 		}
 		switch {
 		case row.set != nil:
-			e.readings = []reading{{0, 0, row.least, row.most, row.set}}
+			e.readings = []reading{row.at(0, 0)}
 		case !e.status:
 			if e.readings = layoutOf(row.id, row.bytes); e.readings == nil {
 				continue // where its flags lie is known from a descriptor only
@@ -99,24 +113,32 @@ func tablePlan() plan {
 		}
 		p.features = append(p.features, e)
 		if slices.Contains(announced, row.id) {
+			e.readings = slices.Clone(e.readings)
 			p.inputs = append(p.inputs, e)
 		}
 	}
 	return p
 }
 
-// provides says whether the unit has the report of a row, as far as is known.
-func (p *plan) provides(row byte) bool {
-	return slices.ContainsFunc(p.features, func(e entry) bool { return e.row == row && e.answer != withheld })
+// provides says whether the unit has a reading, as far as is known.
+func (p *plan) provides(name string) bool {
+	return slices.ContainsFunc(p.features, func(e entry) bool {
+		return e.answer != withheld && slices.ContainsFunc(e.readings, func(r reading) bool { return r.name == name && !r.none })
+	})
 }
 
-// settle gives a status report the layout that its answer turned out to have.
+// settle gives a status report the layout that its answer turned out to have. Flags that it has are not taken from other reports.
 func (p *plan) settle(id byte, bytes int, readings []reading) {
 	for _, entries := range [][]entry{p.features, p.inputs} {
 		for i := range entries {
-			if entries[i].id == id {
-				entries[i].bytes, entries[i].readings = bytes, readings
+			e := &entries[i]
+			if e.id == id {
+				e.bytes, e.readings = bytes, slices.Clone(readings)
+				continue
 			}
+			e.readings = slices.DeleteFunc(e.readings, func(r reading) bool {
+				return slices.ContainsFunc(readings, func(flag reading) bool { return flag.name == r.name })
+			})
 		}
 	}
 }
@@ -160,7 +182,7 @@ func descriptorPlan(descriptor []byte) (plan, error) {
 		return plan{}, fmt.Errorf("the report descriptor declares no status flag among its %d fields", len(d.Fields))
 	}
 	for _, f := range d.Fields {
-		if f.Type == hidreport.Feature && f.Usage() != 0 && !p.reads(f) {
+		if _, flag := flagOf(f); f.Type == hidreport.Feature && f.Usage() != 0 && !flag && !p.reads(f) {
 			p.unknown = append(p.unknown, fmt.Sprintf("0x%02x %s, %d bits at %d", f.ReportID, f.Path, f.Size*f.Count, f.Offset))
 		}
 	}
@@ -184,14 +206,17 @@ func entriesOf(d *hidreport.Descriptor, t hidreport.Type) []entry {
 		if !ok {
 			continue
 		}
-		r := reading{field.Offset, field.Size, row.least, row.most, row.set}
-		if i := slices.IndexFunc(entries, func(e entry) bool { return e.id == field.ReportID }); i >= 0 && row.insteadOf == 0 {
+		r := row.at(field.Offset, field.Size)
+		sameRead := func(e entry) bool {
+			return e.id == field.ReportID && e.when == row.when && e.insteadOf == row.insteadOf
+		}
+		if i := slices.IndexFunc(entries, sameRead); i >= 0 {
 			entries[i].readings = append(entries[i].readings, r)
 			continue
 		}
 		bytes, _ := d.Len(t, field.ReportID)
 		entries = append(entries, entry{
-			id: field.ReportID, row: row.id, bytes: bytes, name: row.path, when: row.when, insteadOf: row.insteadOf, declared: true,
+			id: field.ReportID, bytes: bytes, name: row.path, when: row.when, insteadOf: row.insteadOf, declared: true,
 			readings: []reading{r},
 		})
 	}
@@ -231,7 +256,7 @@ func statusEntries(d *hidreport.Descriptor, t hidreport.Type) []entry {
 		if i < 0 {
 			i = len(entries)
 			bytes, _ := d.Len(t, f.ReportID)
-			entries = append(entries, entry{id: f.ReportID, row: f.ReportID, bytes: bytes, name: f.Path[:len(f.Path)-1].String(), status: i == 0, declared: true})
+			entries = append(entries, entry{id: f.ReportID, bytes: bytes, name: f.Path[:len(f.Path)-1].String(), status: i == 0, declared: true})
 		}
 		entries[i].readings = append(entries[i].readings, flag.at(f.Offset, f.Size))
 	}

@@ -76,10 +76,10 @@ func (b *Battery) dump(ctx context.Context, listen time.Duration, d *Dump) error
 
 // dumped is every feature report that a descriptor declares, whatever it is for, and every one of the table that it does not.
 func dumped(descriptor []byte) []entry {
-	entries := tablePlan().features
-	for i := range entries {
-		if entries[i].bytes == 0 {
-			entries[i].bytes = maxStatus
+	var entries []entry
+	for _, row := range reports {
+		if row.id != 0 {
+			entries = append(entries, entry{id: row.id, bytes: cmp.Or(row.bytes, maxStatus)})
 		}
 	}
 	d, _ := hidreport.Parse(descriptor) // what could be read of a broken one is worth asking for

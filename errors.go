@@ -44,7 +44,11 @@ type ReportError struct {
 
 // Error names the unit, the report and the cause.
 func (e *ReportError) Error() string {
-	return fmt.Sprintf("%s: report 0x%02x (%s): %v", e.Path, e.ID, e.Name, e.Err)
+	text := fmt.Sprintf("report 0x%02x (%s): %v", e.ID, e.Name, e.Err)
+	if e.Path == "" {
+		return text
+	}
+	return e.Path + ": " + text
 }
 
 // Unwrap returns the cause.

@@ -1,6 +1,10 @@
 package tripplite
 
-import "time"
+import (
+	"time"
+
+	"github.com/tripplite-go/tripplite/internal/hidreport"
+)
 
 // report is one row of the report table: what a report id means on every family of units for which bytes are known, and which field
 // of State it fills. The scale is the table's, never the descriptor's: several families declare exponents that are wrong.
@@ -10,8 +14,8 @@ type report struct {
 	short bool   // some families have it one byte shorter
 	path  string // the HID usage path, as most families declare it
 	when  when
-	// insteadOf is the report that says the same and is preferred; this one is read on units that lack it.
-	insteadOf byte
+	// insteadOf is the path of the reading that is preferred; this one is for units that lack it or give it no value.
+	insteadOf string
 	// Raw values outside of least to most are "no value". A most of 0 stands for no bound.
 	least, most uint32
 	set         setter
@@ -26,6 +30,11 @@ const (
 	control             // writable: read on request, so that a Get costs no transfer for it
 )
 
+// at is the reading of the row at a bit offset.
+func (row report) at(offset, size int) reading {
+	return reading{name: row.path, offset: offset, size: size, least: row.least, most: row.most, set: row.set}
+}
+
 // setter stores a raw value, or that there is none: then raw is 0.
 type setter func(s *State, raw uint32, known bool)
 
@@ -35,13 +44,13 @@ type setter func(s *State, raw uint32, known bool)
 // testdata/captures has the bytes.
 var reports = []report{
 	{id: statusID, path: "UPS.PowerSummary.PresentStatus"},
-	{id: 0x23, bytes: 1, path: "UPS.BatterySystem.Battery.PresentStatus", insteadOf: statusID},
+	{id: 0x23, bytes: 1, path: "UPS.BatterySystem.Battery.PresentStatus"},
 	{id: 0x22, bytes: 2, path: "UPS.PowerConverter.PresentStatus"},
 
 	{id: 0x01, bytes: 1, path: "UPS.Flow.ConfigVoltage", when: nominal, least: 1, most: 254,
 		set: number(1, func(s *State) *Value[float64] { return &s.Config.Voltage })},
 	// An OMNIVS1500LCD says 4 V here, hence the preference for 0x01 and the bound (numat #10).
-	{id: 0x30, bytes: 1, path: "UPS.PowerSummary.Input.ConfigVoltage", when: nominal, insteadOf: 0x01, least: 50, most: 254,
+	{id: 0x30, bytes: 1, path: "UPS.PowerSummary.Input.ConfigVoltage", when: nominal, insteadOf: "UPS.Flow.ConfigVoltage", least: 50, most: 254,
 		set: number(1, func(s *State) *Value[float64] { return &s.Config.Voltage })},
 	{id: 0x02, bytes: 1, path: "UPS.Flow.ConfigFrequency", when: nominal, least: 1, most: maxHertz,
 		set: number(1, func(s *State) *Value[float64] { return &s.Config.Frequency })},
@@ -80,7 +89,7 @@ var reports = []report{
 
 	{id: 0x18, bytes: 2, path: "UPS.PowerConverter.Input.Voltage", most: maxVolts * 10,
 		set: number(10, func(s *State) *Value[float64] { return &s.Input.Voltage })},
-	{id: 0x31, bytes: 2, path: "UPS.PowerSummary.Input.Voltage", insteadOf: 0x18, most: maxVolts * 10,
+	{id: 0x31, bytes: 2, path: "UPS.PowerSummary.Input.Voltage", insteadOf: "UPS.PowerConverter.Input.Voltage", most: maxVolts * 10,
 		set: number(10, func(s *State) *Value[float64] { return &s.Input.Voltage })},
 	{id: 0x19, bytes: 2, path: "UPS.PowerConverter.Input.Frequency", most: maxHertz * 10,
 		set: number(10, func(s *State) *Value[float64] { return &s.Input.Frequency })},
@@ -98,10 +107,10 @@ var reports = []report{
 	{id: 0x20, bytes: 2, path: "UPS.BatterySystem.Battery.Voltage", most: maxVolts * 10,
 		set: number(10, func(s *State) *Value[float64] { return &s.Battery.Voltage })},
 	{path: "UPS.BatterySystem.Temperature", least: minKelvin, most: maxKelvin, set: celsius},
-	{path: "UPS.BatterySystem.Battery.Temperature", least: minKelvin, most: maxKelvin, set: celsius},
+	{path: "UPS.BatterySystem.Battery.Temperature", insteadOf: "UPS.BatterySystem.Temperature", least: minKelvin, most: maxKelvin, set: celsius},
 	{id: 0x34, bytes: 1, path: "UPS.PowerSummary.RemainingCapacity", most: 100,
 		set: number(1, func(s *State) *Value[float64] { return &s.RemainingCapacity })},
-	{id: 0x21, bytes: 1, path: "UPS.BatterySystem.Battery.RemainingCapacity", insteadOf: 0x34, most: 100,
+	{id: 0x21, bytes: 1, path: "UPS.BatterySystem.Battery.RemainingCapacity", insteadOf: "UPS.PowerSummary.RemainingCapacity", most: 100,
 		set: number(1, func(s *State) *Value[float64] { return &s.RemainingCapacity })},
 	// Seconds, although two other programs say minutes: the unit that descriptors declare for it is 0x1001.
 	{id: 0x35, bytes: 2, path: "UPS.PowerSummary.RunTimeToEmpty", most: 0xfffe,
@@ -158,7 +167,12 @@ func seconds(field func(*State) *Value[time.Duration]) setter {
 }
 
 func code[T ~uint8 | ~uint16](field func(*State) *Value[T]) setter {
-	return func(s *State, raw uint32, known bool) { *field(s) = Value[T]{T(raw), known} }
+	return func(s *State, raw uint32, known bool) {
+		*field(s) = Value[T]{}
+		if known && uint32(T(raw)) == raw { // a field that a descriptor declares wider than its meaning may hold something else
+			*field(s) = ValueOf(T(raw))
+		}
+	}
 }
 
 // flag is one bit of a PresentStatus collection.
@@ -193,7 +207,7 @@ var flags = []flag{
 
 // at is the reading of the flag at a bit offset.
 func (f flag) at(offset, size int) reading {
-	return reading{offset: offset, size: size, set: func(s *State, raw uint32, known bool) {
+	return reading{name: hidreport.Usage(f.usage).String(), offset: offset, size: size, set: func(s *State, raw uint32, known bool) {
 		*f.field(&s.Status) = Value[bool]{raw != 0, known}
 	}}
 }

@@ -12,7 +12,7 @@ import (
 //
 // Every reading is a [Value]: one that the unit does not report, or that could not be read this time, holds nothing, and is absent
 // from the JSON. Nothing in a State is older than the Get that returned it, but for Config and StringIndex, which do not change
-// while a unit is plugged in and are read when it is opened.
+// while a unit is plugged in and are read when it is opened. What [Battery.Watch] yields of an announced change is as old as it says.
 //
 // The JSON has the keys of the Python project numat/tripplite, which it extends: "health" is RemainingCapacity, "time to empty" is
 // RunTimeToEmpty in seconds.

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -39,6 +40,7 @@ type Interface struct {
 	Descriptor       Bytes    `json:"descriptor,omitempty"`
 	DescriptorOrigin Origin   `json:"descriptor_origin,omitempty"`
 	Reports          []Report `json:"reports"`
+	Traffic          []Report `json:"traffic,omitempty"` // of a recorded session, in its order
 }
 
 // Report is what came back for one report: its bytes, report id first, or how it failed.
@@ -54,10 +56,11 @@ type Report struct {
 // Type says which of a report id's two reports is meant.
 type Type string
 
-// The types of report that a UPS sends.
+// The types of report that a UPS sends, and in traffic the feature reports that it was sent.
 const (
 	Feature Type = "feature"
 	Input   Type = "input"
+	Sent    Type = "sent"
 )
 
 // Error says how a unit failed to answer.
@@ -162,12 +165,15 @@ func Parse(text []byte) (*Capture, error) {
 	if err := decoder.Decode(&c); err != nil {
 		return nil, fmt.Errorf("not a capture: %w", err)
 	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return nil, errors.New("not a capture: there is more behind its end")
+	}
 	if len(c.Interfaces) == 0 {
 		return nil, errors.New("not a capture: it has no interface")
 	}
 	for n, iface := range c.Interfaces {
-		for _, r := range iface.Reports {
-			if err := r.check(); err != nil {
+		for i, r := range slices.Concat(iface.Reports, iface.Traffic) {
+			if err := r.check(i >= len(iface.Reports)); err != nil {
 				return nil, fmt.Errorf("interface %d, %s report 0x%02x: %w", n, r.Type, uint16(r.ID), err)
 			}
 		}
@@ -175,14 +181,16 @@ func Parse(text []byte) (*Capture, error) {
 	return &c, nil
 }
 
-func (r Report) check() error {
+func (r Report) check(traffic bool) error {
 	switch {
-	case r.Type != Feature && r.Type != Input:
-		return fmt.Errorf(`type must be %q or %q`, Feature, Input)
+	case r.Type != Feature && r.Type != Input && (r.Type != Sent || !traffic):
+		return fmt.Errorf(`type must be %q or %q, or in traffic %q`, Feature, Input, Sent)
 	case r.Origin != Captured && r.Origin != Composed:
 		return fmt.Errorf(`origin must be %q or %q`, Captured, Composed)
 	case r.ID > 0xff:
 		return errors.New("a report id is one byte")
+	case len(r.Bytes) > 0 && r.Bytes[0] != byte(r.ID):
+		return errors.New("its bytes must begin with its id")
 	case (len(r.Bytes) == 0) == (r.Error == ""):
 		return errors.New("it must have either bytes or an error")
 	case r.Error != "" && r.Error != Empty && r.Error != Stall:

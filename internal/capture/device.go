@@ -3,6 +3,8 @@ package capture
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,12 +24,7 @@ type Device struct {
 // Device opens interface n of the capture. It panics where there is none, as indexing a slice does.
 func (c *Capture) Device(n int) *Device {
 	reports := c.Interfaces[n].Reports
-	d := &Device{
-		features: map[byte]Report{},
-		inputs:   make(chan []byte, len(reports)+queued),
-		closed:   make(chan struct{}),
-	}
-	d.close = sync.OnceFunc(func() { close(d.closed) })
+	d := newDevice(map[byte]Report{}, len(reports)+queued)
 	for _, r := range reports {
 		switch {
 		case r.Type == Feature:
@@ -36,6 +33,12 @@ func (c *Capture) Device(n int) *Device {
 			d.inputs <- r.Bytes
 		}
 	}
+	return d
+}
+
+func newDevice(features map[byte]Report, queue int) *Device {
+	d := &Device{features: features, inputs: make(chan []byte, queue), closed: make(chan struct{})}
+	d.close = sync.OnceFunc(func() { close(d.closed) })
 	return d
 }
 
@@ -49,8 +52,39 @@ func (d *Device) Set(id byte, payload ...byte) {
 	d.features[id] = Report{Type: Feature, ID: ID(id), Bytes: append([]byte{id}, payload...)}
 }
 
-// Push queues an input report, its id first.
-func (d *Device) Push(report ...byte) { d.inputs <- report }
+// Payload returns the payload of a feature report, and false where the unit does not answer for it.
+func (d *Device) Payload(id byte) ([]byte, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	bytes := d.features[id].Bytes
+	if len(bytes) == 0 {
+		return nil, false
+	}
+	return slices.Clone(bytes[1:]), true
+}
+
+// Push queues an input report, its id first. Where nobody reads them the oldest gives way, as in hidapi.
+func (d *Device) Push(report ...byte) {
+	for {
+		select {
+		case d.inputs <- report:
+			return
+		default:
+		}
+		select {
+		case <-d.inputs:
+		default: // read in the meantime
+		}
+	}
+}
+
+// Reopen closes the device and returns it as it is after it was opened again: with the same feature reports, and nothing queued.
+func (d *Device) Reopen() *Device {
+	d.close()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return newDevice(maps.Clone(d.features), cap(d.inputs))
+}
 
 // GetFeatureReport answers with at most len(b) bytes of the captured report.
 func (d *Device) GetFeatureReport(b []byte) (int, error) {
@@ -86,6 +120,9 @@ func (d *Device) SendFeatureReport(b []byte) (int, error) {
 
 // ReadTimeout returns the next input report; milliseconds below zero wait for ever, and a wait that ends without one returns 0.
 func (d *Device) ReadTimeout(b []byte, milliseconds int) (int, error) {
+	if d.isClosed() {
+		return 0, hid.ErrDeviceClosed
+	}
 	select {
 	case report := <-d.inputs: // also when the wait is over at once
 		return copy(b, report), nil
@@ -112,6 +149,9 @@ func (d *Device) Read(b []byte) (int, error) { return d.ReadTimeout(b, -1) }
 
 // Write fails: no unit that has been seen declares an output report.
 func (d *Device) Write([]byte) (int, error) {
+	if d.isClosed() {
+		return 0, hid.ErrDeviceClosed
+	}
 	return 0, errors.New("the unit has no output reports")
 }
 
