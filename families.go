@@ -9,7 +9,7 @@ type family struct {
 	products []uint16 // nil: every other one of the vendor
 	// unsupported is why units of the family cannot be opened.
 	unsupported string
-	// iface is the HID interface of the UPS, where there are several and no descriptor tells them apart.
+	// iface is the HID interface of the UPS on units that have several; 0 where the descriptors tell, or there is one.
 	iface int
 }
 

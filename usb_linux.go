@@ -104,13 +104,13 @@ type candidate struct {
 	rank   int
 }
 
-// How well an interface suits: known not to be a UPS, one for all that is known, the one that the family has the UPS on, one with a
-// status.
+// How well an interface suits: known not to be a UPS; one for all that is known; one with a status; the one that the family is known to
+// have it on, or that a program has already chosen.
 const (
 	notUPS = iota
 	perhapsUPS
-	probablyUPS
 	certainlyUPS
+	chosenUPS
 )
 
 // suits judges an interface by its descriptor, which sysfs lacks while a program has the interface open.
@@ -118,14 +118,23 @@ func (u usb) suits(c candidate) int {
 	d, err := hidreport.Parse(u.sysfsDescriptor(c.path))
 	isPower := func(f hidreport.Field) bool { return f.Path[0].Page() == powerPage }
 	switch {
-	case err == nil && len(statusEntries(d, hidreport.Feature)) > 0:
-		return certainlyUPS
 	case err == nil && !slices.ContainsFunc(d.Fields, isPower) && c.family.unsupported == "":
 		return notUPS
-	case c.iface == c.family.iface:
-		return probablyUPS
+	case c.family.iface > 0 && c.iface == c.family.iface, u.driver(c.path) == "usbfs":
+		return chosenUPS
+	case err == nil && len(statusEntries(d, hidreport.Feature)) > 0:
+		return certainlyUPS
 	}
 	return perhapsUPS
+}
+
+// driver is what the kernel has given an interface to: usbfs where a program has it, usbhid else, "" where neither does.
+func (u usb) driver(path string) string {
+	link, err := os.Readlink(filepath.Join(u.sys, path, "driver"))
+	if err != nil {
+		return ""
+	}
+	return filepath.Base(link)
 }
 
 // hidClass is the interface class of HID devices as sysfs writes it (HID 1.11, 4.1).
@@ -232,7 +241,7 @@ func (u usb) whyNot(path string, err error) error {
 		return nodeErr
 	}
 	file.Close()
-	if driver, linkErr := os.Readlink(filepath.Join(u.sys, path, "driver")); linkErr == nil && filepath.Base(driver) == "usbfs" {
+	if u.driver(path) == "usbfs" {
 		return fmt.Errorf("%w%s", ErrBusy, u.holders(node))
 	}
 	return err

@@ -149,15 +149,17 @@ func TestUnitWithSeveralInterfacesIsListedByTheOneOfTheUPS(t *testing.T) {
 		descriptors [][]byte // of interfaces 0, 1, ...
 		want        []string
 	}{
-		"the one with a status":                       {"2012", [][]byte{noStatus, ups, noStatus}, []string{"1-1:1.1"}},
-		"the first of two with a status":              {"2012", [][]byte{noStatus, ups, ups}, []string{"1-1:1.1"}},
-		"the second of a 3028, if nothing else tells": {"3028", [][]byte{nil, nil}, []string{"1-1:1.1"}},
-		"the first of others, if nothing else tells":  {"2012", [][]byte{nil, nil}, []string{"1-1:1.0"}},
-		"the one with a status, even of a 3028":       {"3028", [][]byte{ups, nil}, []string{"1-1:1.0"}},
-		"never a keyboard":                            {"2012", [][]byte{keyboard, nil}, []string{"1-1:1.1"}},
-		"none, where all are something else":          {"2012", [][]byte{keyboard}, nil},
-		"one that cannot be parsed":                   {"2012", [][]byte{ups[:100]}, []string{"1-1:1.0"}},
-		"any of a 0001, which declares no power":      {"0001", [][]byte{keyboard}, []string{"1-1:1.0"}},
+		"the one with a status":                                              {"2012", [][]byte{noStatus, ups, noStatus}, []string{"1-1:1.1"}},
+		"the first of two with a status":                                     {"2012", [][]byte{noStatus, ups, ups}, []string{"1-1:1.1"}},
+		"the second of a 3028, if nothing else tells":                        {"3028", [][]byte{nil, nil}, []string{"1-1:1.1"}},
+		"the first of others, if nothing else tells":                         {"2012", [][]byte{nil, nil}, []string{"1-1:1.0"}},
+		"the second of a 3028, whose first shows a false status (NUT #2030)": {"3028", [][]byte{ups, ups}, []string{"1-1:1.1"}},
+		"the second of a 3028, also while its descriptor cannot be had":      {"3028", [][]byte{ups, nil}, []string{"1-1:1.1"}},
+		"the first of a 3028, where the second is something else":            {"3028", [][]byte{ups, keyboard}, []string{"1-1:1.0"}},
+		"never a keyboard":                                                   {"2012", [][]byte{keyboard, nil}, []string{"1-1:1.1"}},
+		"none, where all are something else":                                 {"2012", [][]byte{keyboard}, nil},
+		"one that cannot be parsed":                                          {"2012", [][]byte{ups[:100]}, []string{"1-1:1.0"}},
+		"any of a 0001, which declares no power":                             {"0001", [][]byte{keyboard}, []string{"1-1:1.0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			u := fakeUSB(t)
@@ -172,6 +174,17 @@ func TestUnitWithSeveralInterfacesIsListedByTheOneOfTheUPS(t *testing.T) {
 			require.Equal(t, test.want, attachedPaths(t, u))
 		})
 	}
+}
+
+func TestUnitInUseIsListedByTheInterfaceThatAProgramHas(t *testing.T) {
+	// sysfs has no descriptor of that one, and must not make another one seem to be the better choice.
+	u := fakeUSB(t)
+	plug(t, u, "1-1", ids("09ae", "2012"))
+	plug(t, u, "1-1:1.0", hidInterface(0))
+	plug(t, u, "1-1:1.0", reportDescriptor(capturedDescriptor("smart1500lcdxl")))
+	plug(t, u, "1-1:1.1", hidInterface(1))
+	require.NoError(t, os.Symlink("../../../bus/usb/drivers/usbfs", filepath.Join(u.sys, "1-1:1.1", "driver")))
+	require.Equal(t, []string{"1-1:1.1"}, attachedPaths(t, u))
 }
 
 func TestSystemWithoutSysfs(t *testing.T) {

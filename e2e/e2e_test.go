@@ -99,6 +99,10 @@ func attach(t testing.TB, captures ...*capture.Capture) []*unit {
 	for _, u := range units {
 		u.settle()
 	}
+	udevadm(t, "settle")
+	for _, u := range units {
+		u.ResetCounts()
+	}
 	return units
 }
 
@@ -117,8 +121,6 @@ func (u *unit) settle() {
 		_, err := os.Readlink(filepath.Join("/sys/bus/usb/devices", u.path, "driver"))
 		return err == nil
 	}, 10*time.Second, 5*time.Millisecond, "usbhid takes the unit")
-	udevadm(u.t, "settle")
-	u.ResetCounts()
 }
 
 // open opens a unit for the test.
