@@ -37,10 +37,10 @@ func newFakeUPS(t testing.TB, name string) (ups *fakeUPS, descriptor []byte) {
 	c, err := capture.Load(name)
 	require.NoError(t, err)
 	return &fakeUPS{
-		Device:  c.Device(0),
+		Device:  c.Device(c.UPSInterface),
 		asked:   map[byte]int{},
 		answers: map[byte]func([]byte) (int, error){},
-	}, c.Interfaces[0].Descriptor
+	}, c.Interfaces[c.UPSInterface].Descriptor
 }
 
 func (u *fakeUPS) GetFeatureReport(b []byte) (int, error) {

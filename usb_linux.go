@@ -27,8 +27,9 @@ type usb struct {
 
 var system = usb{sys: "/sys/bus/usb/devices", dev: "/dev/bus/usb", proc: "/proc"}
 
-func attached() ([]DeviceInfo, error) {
-	devices, err := system.attached()
+// attached lists the units, or the one at a path.
+func attached(path string) ([]DeviceInfo, error) {
+	devices, err := system.attached(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return enumerate() // a container without sysfs can still have the nodes
 	}
@@ -54,7 +55,7 @@ func incarnation(path string) (id string, known bool) {
 	return system.read(device(path), "devnum"), true
 }
 
-func (u usb) attached() ([]DeviceInfo, error) {
+func (u usb) attached(only string) ([]DeviceInfo, error) {
 	entries, err := os.ReadDir(u.sys)
 	if err != nil {
 		return nil, fmt.Errorf("tripplite: listing the USB devices: %w", err)
@@ -63,7 +64,7 @@ func (u usb) attached() ([]DeviceInfo, error) {
 	for _, entry := range entries {
 		path := entry.Name()
 		dir := device(path)
-		if dir == path || u.read(path, "bInterfaceClass") != hidClass {
+		if dir == path || only != "" && dir != device(only) || u.read(path, "bInterfaceClass") != hidClass {
 			continue
 		}
 		family, ok := familyOf(u.hex(dir, "idVendor"), u.hex(dir, "idProduct"))

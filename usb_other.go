@@ -4,7 +4,8 @@ package tripplite
 
 import "github.com/karalabe/hid"
 
-func attached() ([]DeviceInfo, error) { return enumerate() }
+// attached lists the units; the path of one that is looked for is no help here.
+func attached(string) ([]DeviceInfo, error) { return enumerate() }
 
 // openDevice opens a unit. Its report descriptor cannot be had here, so it will be asked for each report.
 func openDevice(path string) (hid.Device, []byte, error) {

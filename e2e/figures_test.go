@@ -1,0 +1,146 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tripplite-go/tripplite"
+	"github.com/tripplite-go/tripplite/internal/capture"
+)
+
+// The tests here measure, and print what docs/performance.md says. Run them alone, on a machine that does nothing else:
+//
+//	E2E_READERS=1 e2e/run -test.run Figures
+
+// realTransfer is about what a control transfer takes on a low speed unit.
+const realTransfer = 2 * time.Millisecond
+
+func TestFiguresOfAGetByModel(t *testing.T) {
+	for _, name := range capture.Names() {
+		u := attachOne(t, name)
+		b := u.openIn(t)
+		start := time.Now()
+		_, err := b.Get(t.Context())
+		first := time.Since(start)
+		if err != nil {
+			require.ErrorAs(t, err, new(*tripplite.PartialError), name)
+		}
+		opening := u.Counts().Transfers()
+		u.ResetCounts()
+		took := median(func() { _, _ = b.Get(t.Context()) })
+		transfers := u.Counts().Transfers() / medianOf
+		u.SetLatency(realTransfer)
+		slow := median(func() { _, _ = b.Get(t.Context()) })
+		t.Logf("%-18s first Get %2d transfers %4d ms; later %2d transfers %3d ms, and %3d ms with %v for each transfer", name,
+			opening, first.Milliseconds(), transfers, took.Milliseconds(), slow.Milliseconds(), realTransfer)
+		require.NoError(t, b.Close())
+		unplug(t, []*unit{u})
+	}
+}
+
+// TestFiguresOfTheStart compares the tool with a minimal Python program that makes the Python project's ten reads, in turn, so that
+// the machine's moods meet both.
+func TestFiguresOfTheStart(t *testing.T) {
+	modules, err := filepath.Glob("/usr/lib/python3/dist-packages/hid*.so")
+	require.NoError(t, err)
+	needReaders(t, append(modules, "/usr/bin/python3")...)
+	u := attachOne(t, "smart1500lcd")
+	path := pythonPath(t, u)
+	var ours, theirs []time.Duration
+	for range 11 {
+		ours = append(ours, untilJSON(t, "tripplite"))
+		theirs = append(theirs, untilJSON(t, "/usr/bin/python3", "-c", python, path))
+	}
+	var ratios []float64
+	for i := range ours[1:] { // the first of each reads its files
+		ratios = append(ratios, float64(theirs[i+1])/float64(ours[i+1]))
+	}
+	slices.Sort(ours)
+	slices.Sort(theirs)
+	slices.Sort(ratios)
+	t.Logf("from start to JSON, median of %d pairs: tool %v, Python %v, ratio %.1f (%.1f to %.1f)", len(ratios),
+		ours[5].Round(time.Millisecond), theirs[5].Round(time.Millisecond), ratios[5], ratios[0], ratios[len(ratios)-1])
+}
+
+// untilJSON is the time from the start of a program until the JSON that it prints is whole. Then it is waited for.
+func untilJSON(t *testing.T, name string, args ...string) time.Duration {
+	t.Helper()
+	command := exec.Command(name, args...)
+	output, err := command.StdoutPipe()
+	require.NoError(t, err)
+	start := time.Now()
+	require.NoError(t, command.Start())
+	var object map[string]any
+	require.NoError(t, json.NewDecoder(output).Decode(&object))
+	took := time.Since(start)
+	require.NoError(t, command.Wait())
+	require.NotEmpty(t, object["health"])
+	return took
+}
+
+func TestFiguresOfAPollEverySecond(t *testing.T) {
+	u := attachOne(t, "smart1500lcd")
+	b := u.open()
+	requireGood(t, b)
+	const reads = 300
+	before := cpu(t)
+	for range reads {
+		_, err := b.Get(t.Context())
+		require.NoError(t, err)
+	}
+	each := (cpu(t) - before) / reads
+	t.Logf("CPU time of a Get, virtual UPS included: %v; of a poll every second for a day: %v", each.Round(time.Microsecond), (each * 86400).Round(time.Second))
+	rss := residentMemory(t, "self")
+	t.Logf("resident memory of this test program: %s", rss)
+}
+
+func TestFiguresOfTheMemoryOfAProgram(t *testing.T) {
+	u := attachOne(t, "smart1500lcd")
+	holder := exec.Command("/proc/self/exe")
+	holder.Env = append(os.Environ(), holdEnv+"="+u.path)
+	output, err := holder.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, holder.Start())
+	t.Cleanup(func() {
+		assert.NoError(t, holder.Process.Kill())
+		_ = holder.Wait()
+	})
+	line := make([]byte, 64)
+	_, err = output.Read(line)
+	require.NoError(t, err)
+	t.Logf("resident memory of a program that holds one unit open: %s", residentMemory(t, strconv.Itoa(holder.Process.Pid)))
+}
+
+func cpu(t *testing.T) time.Duration {
+	t.Helper()
+	var usage syscall.Rusage
+	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// residentMemory is VmRSS of proc(5).
+func residentMemory(t *testing.T, process string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("/proc", process, "status"))
+	require.NoError(t, err)
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	t.Fatal("no VmRSS")
+	return ""
+}
