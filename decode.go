@@ -223,20 +223,33 @@ func entriesOf(d *hidreport.Descriptor, t hidreport.Type) []entry {
 	return entries
 }
 
-// find returns the field that a row of the table describes: the one with the row's report id and usage, in whichever collections, or
-// else the one with the row's whole path.
+// find returns the field that a row of the table describes: the one with the row's whole path, if possible in the row's report; or else
+// the one in the row's report whose usage is the row's, in collections that mean nothing else to the table.
 func find(d *hidreport.Descriptor, t hidreport.Type, row report) (field hidreport.Field, ok bool) {
 	name := row.path[strings.LastIndex(row.path, ".")+1:]
+	var best int
 	for _, f := range d.Fields {
+		if f.Type != t || f.Usage() == 0 || f.Count != 1 || f.Size > 32 {
+			continue
+		}
+		path, fit := f.Path.String(), 0
 		switch {
-		case f.Type != t || f.Usage() == 0 || f.Count != 1 || f.Size > 32:
-		case f.ReportID == row.id && row.id != 0 && f.Usage().String() == name:
-			return f, true
-		case !ok && f.Path.String() == row.path:
-			field, ok = f, true
+		case path == row.path && f.ReportID == row.id:
+			fit = 3
+		case path == row.path:
+			fit = 2
+		case row.id != 0 && f.ReportID == row.id && f.Usage().String() == name && !inTable(path):
+			fit = 1
+		}
+		if fit > best {
+			field, best = f, fit
 		}
 	}
-	return field, ok
+	return field, best > 0
+}
+
+func inTable(path string) bool {
+	return slices.ContainsFunc(reports, func(row report) bool { return row.path == path })
 }
 
 // statusEntries finds the flags wherever a descriptor puts them. A flag that several reports carry is taken from the first of: the
