@@ -48,7 +48,7 @@ func (b *Battery) connected() error {
 		b.retry.failed(err)
 		return err
 	}
-	b.log.Info("the UPS is back", "path", b.path)
+	b.log.Info("the UPS is open", "path", b.path)
 	return nil
 }
 

@@ -28,12 +28,6 @@ func nobody(groups ...uint32) *syscall.Credential {
 }
 
 func TestAnOrdinaryUserNeedsTheRule(t *testing.T) {
-	if os.Getenv("E2E_VM") == "" {
-		t.Skip("this writes udev rules, which is for a machine that will be thrown away (E2E_VM)")
-	}
-	rules, err := filepath.Glob("/etc/udev/rules.d/*tripplite*")
-	require.NoError(t, err)
-	require.Empty(t, rules)
 	u := attachOne(t, "smart1500lcd")
 
 	ran := tool(t, nobody(), "tripplite")
@@ -43,20 +37,7 @@ func TestAnOrdinaryUserNeedsTheRule(t *testing.T) {
 	assert.Contains(t, ran.stderr, "udev rule")
 	assert.Contains(t, ran.stderr, u.path)
 
-	group := tripplites(t)
-	rule, err := os.ReadFile("../deploy/70-tripplite.rules")
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile("/etc/udev/rules.d/70-tripplite.rules", rule, 0o644))
-	t.Cleanup(func() {
-		os.Remove("/etc/udev/rules.d/70-tripplite.rules")
-		udevadm(t, "control", "--reload")
-		udevadm(t, "trigger", "--subsystem-match=usb")
-		udevadm(t, "settle")
-	})
-	udevadm(t, "control", "--reload")
-	udevadm(t, "trigger", "--subsystem-match=usb") // without plugging it in again
-	udevadm(t, "settle")
-
+	group := installRule(t)
 	ran = tool(t, nobody(group), "tripplite")
 	require.Zero(t, ran.status, ran.stderr)
 	var object map[string]any
@@ -69,6 +50,31 @@ func TestAnOrdinaryUserNeedsTheRule(t *testing.T) {
 	other := attachOne(t, "pro1500rt2u") // a twin of another vendor, plugged in after the rule
 	ran = tool(t, nobody(group), "tripplite", "--path", other.path)
 	assert.Zero(t, ran.status, ran.stderr)
+}
+
+// installRule installs the project's udev rule for the rest of the test, as the README says, and returns its group.
+func installRule(t *testing.T) (group uint32) {
+	t.Helper()
+	if os.Getenv("E2E_VM") == "" {
+		t.Skip("this writes udev rules, which is for a machine that will be thrown away (E2E_VM)")
+	}
+	const installed = "/etc/udev/rules.d/70-tripplite.rules"
+	require.NoFileExists(t, installed)
+	group = tripplites(t)
+	rule, err := os.ReadFile("../deploy/70-tripplite.rules")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(installed, rule, 0o644))
+	apply := func() {
+		udevadm(t, "control", "--reload")
+		udevadm(t, "trigger", "--subsystem-match=usb") // without plugging anything in again
+		udevadm(t, "settle")
+	}
+	t.Cleanup(func() {
+		os.Remove(installed)
+		apply()
+	})
+	apply()
+	return group
 }
 
 // tripplites returns the group of the udev rule, which is made if it is not there.
