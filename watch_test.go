@@ -80,7 +80,7 @@ func TestWatchYieldsAnAnnouncedChangeAtOnce(t *testing.T) {
 			turns := watch(t, b, time.Hour)
 			require.NoError(t, next(t, turns).err)
 
-			// Mains fails: ShutdownImminent 0, ACPresent 0, Charging 0, Discharging 1 (the one-byte layout of facts).
+			// Mains fails: ShutdownImminent 0, ACPresent 0, Charging 0, Discharging 1 (the one-byte layout of a 2012).
 			ups.Set(0x18, 0x00, 0x00)
 			ups.Set(0x32, 0x08)
 			ups.Push(0x32, 0x08)
