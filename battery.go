@@ -65,6 +65,9 @@ func WithLogger(log *slog.Logger) Option { return func(b *Battery) { b.log = log
 // WithDeviceInfo tells the Battery of [New] what its device is. Its States and errors carry the path.
 func WithDeviceInfo(info DeviceInfo) Option {
 	return func(b *Battery) {
+		if f, ok := familyOf(info.VendorID, info.ProductID); ok && info.Family == "" {
+			info.Family = f.name
+		}
 		b.path = info.Path
 		b.info.Store(&info)
 	}
@@ -259,7 +262,9 @@ func (b *Battery) read(ctx context.Context, what when, state *State) error {
 	if err := b.connected(); err != nil {
 		return err
 	}
-	b.listen()
+	if err := b.listen(); err != nil {
+		return err
+	}
 	*state = b.known
 	state.Path = b.path
 	var failed []*ReportError
@@ -284,7 +289,7 @@ func (b *Battery) read(ctx context.Context, what when, state *State) error {
 				state.Time = time.Now()
 			}
 		case !isAnswer(err) && !b.alive(e):
-			return b.drop(e, err)
+			return b.drop(fmt.Errorf("report %s: %w", hexID(e.id), err))
 		case e.status:
 			return b.failure(e, err)
 		case e.answer == unasked && (!e.declared || errors.Is(err, errEmpty)):

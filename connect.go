@@ -103,8 +103,8 @@ func (b *Battery) publishInputs() {
 }
 
 // drop gives up a device that no longer answers: its handle never recovers.
-func (b *Battery) drop(e *entry, cause error) error {
-	err := b.wrap(fmt.Errorf("%w (report 0x%02x: %w)", ErrDisconnected, e.id, cause))
+func (b *Battery) drop(cause error) error {
+	err := b.wrap(fmt.Errorf("%w (%w)", ErrDisconnected, cause))
 	b.log.Info("the UPS is disconnected", "path", b.path, "err", cause)
 	b.unlisten()
 	if b.reopen == nil {

@@ -25,7 +25,7 @@ type entry struct {
 	when      when
 	insteadOf string // the name of a reading: this report is asked for only while that one has no value
 	status    bool   // without it there is no State
-	declared  bool   // by the report descriptor
+	declared  bool   // by the report descriptor, on a unit that then answers it: no answer is a failure
 	short     bool   // its length differs between families: a shorter answer is whole
 	readings  []reading
 
@@ -216,7 +216,7 @@ func entriesOf(d *hidreport.Descriptor, t hidreport.Type) []entry {
 		}
 		bytes, _ := d.Len(t, field.ReportID)
 		entries = append(entries, entry{
-			id: field.ReportID, bytes: bytes, name: row.path, when: row.when, insteadOf: row.insteadOf, declared: true,
+			id: field.ReportID, bytes: bytes, name: row.path, when: row.when, insteadOf: row.insteadOf, declared: !row.mute,
 			readings: []reading{r},
 		})
 	}

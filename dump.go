@@ -53,7 +53,7 @@ func (b *Battery) dump(ctx context.Context, listen time.Duration, d *Dump) error
 		buffer[0] = e.id
 		n, err := b.dev.GetFeatureReport(buffer)
 		if err != nil && !b.alive(&e) {
-			return b.drop(&e, err)
+			return b.drop(fmt.Errorf("report %s: %w", hexID(e.id), err))
 		}
 		d.Features = append(d.Features, RawReport{e.id, buffer[:max(0, min(n, len(buffer)))], err})
 	}
@@ -65,7 +65,7 @@ func (b *Battery) dump(ctx context.Context, listen time.Duration, d *Dump) error
 		}
 		n, err := b.dev.ReadTimeout(buffer, int(min(listenTimeout, time.Until(until)).Milliseconds()))
 		if err != nil {
-			return b.drop(&entry{}, err)
+			return b.drop(fmt.Errorf("input reports: %w", err))
 		}
 		if report := buffer[:max(0, min(n, len(buffer)))]; len(report) > 0 {
 			d.Inputs = append(d.Inputs, RawReport{report[0], slices.Clone(report), nil})

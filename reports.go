@@ -12,6 +12,7 @@ type report struct {
 	id    byte   // 0: it differs, and the path alone tells
 	bytes int    // of payload; 0 where families differ and layouts has the lengths
 	short bool   // some families have it one byte shorter
+	mute  bool   // some families declare it and never answer it
 	path  string // the HID usage path, as most families declare it
 	when  when
 	// insteadOf is the path of the reading that is preferred; this one is for units that lack it or give it no value.
@@ -126,7 +127,8 @@ var reports = []report{
 		set: seconds(func(s *State) *Value[time.Duration] { return &s.Controls.DelayBeforeShutdown })},
 	{id: 0x16, bytes: 2, path: "UPS.OutletSystem.Outlet.DelayBeforeStartup", when: control, most: 0xfffe,
 		set: seconds(func(s *State) *Value[time.Duration] { return &s.Controls.DelayBeforeStartup })},
-	{id: 0x17, bytes: 2, path: "UPS.OutletSystem.Outlet.DelayBeforeReboot", when: control, most: 0xfffe,
+	// A 1330 declares it and never answers it (NUT #297).
+	{id: 0x17, bytes: 2, mute: true, path: "UPS.OutletSystem.Outlet.DelayBeforeReboot", when: control, most: 0xfffe,
 		set: seconds(func(s *State) *Value[time.Duration] { return &s.Controls.DelayBeforeReboot })},
 	{id: 0x52, bytes: 1, path: "UPS.OutletSystem.Outlet.ffff0092", when: control,
 		set: seconds(func(s *State) *Value[time.Duration] { return &s.Controls.Watchdog })},

@@ -3,6 +3,7 @@ package tripplite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 
@@ -118,15 +119,27 @@ func (a announcement) apply(last State) (state State, changed bool) {
 // listener reads the input reports of one open device, beside the worker's transfers, which hidapi allows.
 type listener struct {
 	stop, done chan struct{}
+	failed     chan error // why it ended by itself
 }
 
 // listenTimeout is how long the end of a listener may have to be waited for: a read cannot be interrupted.
 const listenTimeout = 100 * time.Millisecond
 
-// listen starts a listener once somebody watches. It then goes on until the device is closed.
-func (b *Battery) listen() {
-	if b.listener != nil || !b.watched() {
-		return
+// listen starts a listener once somebody watches. It then goes on until the device is closed. One that has ended by itself could not read
+// any more: then the whole handle is given up, if another can be had.
+func (b *Battery) listen() error {
+	if b.listener != nil {
+		select {
+		case err := <-b.listener.failed:
+			if b.reopen != nil {
+				return b.drop(fmt.Errorf("input reports: %w", err))
+			}
+		default:
+		}
+		return nil
+	}
+	if !b.watched() {
+		return nil
 	}
 	// What the unit announced before somebody watched is older than what will be read now.
 	buffer := make([]byte, maxInput)
@@ -135,8 +148,9 @@ func (b *Battery) listen() {
 			break
 		}
 	}
-	b.listener = &listener{make(chan struct{}), make(chan struct{})}
+	b.listener = &listener{make(chan struct{}), make(chan struct{}), make(chan error, 1)}
 	go b.hear(b.dev, *b.listener)
+	return nil
 }
 
 // unlisten ends the listener, so that the device can be closed.
@@ -165,6 +179,7 @@ func (b *Battery) hear(dev hid.Device, l listener) {
 		}
 		n, err := dev.ReadTimeout(buffer, int(listenTimeout.Milliseconds()))
 		if err != nil {
+			l.failed <- err
 			b.announce(announcement{at: time.Now()})
 			return
 		}

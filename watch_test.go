@@ -184,6 +184,56 @@ func TestWatchNoticesTheEndOfTheDeviceBeforeTheInterval(t *testing.T) {
 	require.ErrorIs(t, next(t, turns).err, ErrDisconnected)
 }
 
+func TestWatchGoesOnHearingWhenOnlyTheInputReportsFailed(t *testing.T) {
+	// The unit answers as ever, so that no Get fails; announcements must not be lost for that.
+	var opened []*fakeUPS
+	b := twin(t, func() (hid.Device, []byte, error) {
+		ups, descriptor := newFakeUPS(t, "smart1500lcd")
+		opened = append(opened, ups)
+		return &deafUPS{fakeUPS: ups, deaf: len(opened) == 1}, descriptor, nil
+	})
+	turns := watch(t, b, time.Hour)
+	for turn := next(t, turns); ; turn = next(t, turns) {
+		if turn.err != nil {
+			require.ErrorIs(t, turn.err, ErrDisconnected)
+			break
+		}
+	}
+	require.NoError(t, next(t, turns).err, "opened anew")
+	require.Len(t, opened, 2)
+	opened[1].Set(0x32, 0x08)
+	opened[1].Push(0x32, 0x08)
+	assert.Equal(t, ValueOf(false), next(t, turns).state.Status.ACPresent)
+}
+
+// deafUPS is a unit whose input reports cannot be read.
+type deafUPS struct {
+	*fakeUPS
+	deaf bool
+}
+
+func (u *deafUPS) ReadTimeout(b []byte, milliseconds int) (int, error) {
+	if u.deaf && milliseconds > 0 {
+		return 0, errTransfer
+	}
+	return u.fakeUPS.ReadTimeout(b, milliseconds)
+}
+
+func TestABankOfGivenUnitsTakesUpNoOthers(t *testing.T) {
+	first, _ := open(t, "smart1500lcd")
+	second, _ := open(t, "pro1500rt2u", WithDeviceInfo(DeviceInfo{Path: "1-2:1.0", VendorID: 0x05dd, ProductID: 0xa0a0}))
+	k := BankOf(first, second)
+	readings, err := k.Get(t.Context())
+	require.NoError(t, err)
+	require.Len(t, readings, 2)
+	assert.Equal(t, "1-1:1.0", readings[0].Info.Path)
+	assert.Equal(t, "Delta/Minuteman", readings[1].Info.Family)
+	require.NoError(t, readings[1].Err)
+	require.NoError(t, k.Close())
+	_, err = first.Get(t.Context())
+	require.ErrorIs(t, err, ErrClosed)
+}
+
 func TestWatchYieldsAReasonThatChanges(t *testing.T) {
 	causes := []error{ErrDisconnected, ErrDisconnected, ErrPermission, ErrBusy}
 	b := twin(t, func() (hid.Device, []byte, error) {
