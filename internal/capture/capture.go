@@ -30,7 +30,8 @@ type Capture struct {
 	Manufacturer string          `json:"manufacturer,omitempty"`
 	Product      string          `json:"product,omitempty"`
 	Serial       string          `json:"serial,omitempty"`
-	Strings      map[int]string  `json:"strings,omitempty"` // further string descriptors, by index; 1 to 3 are the three above
+	Strings      map[int]string  `json:"strings,omitempty"`       // further string descriptors, by index; 1 to 3 are the three above
+	UPSInterface int             `json:"ups_interface,omitempty"` // the index in Interfaces of the one that is the UPS
 	Interfaces   []Interface     `json:"interfaces"`
 	Expect       json.RawMessage `json:"expect,omitempty"` // what the tool prints for the unit, written by hand from the source
 }
@@ -67,10 +68,11 @@ const (
 type Error string
 
 // An Empty answer is one of no bytes, which units give for a report that they declare and do not provide. A Stall is an answer that
-// the unit refused.
+// the unit refused. A WrongID is an answer whose bytes, which stand beside it, begin with the id of another report.
 const (
-	Empty Error = "empty"
-	Stall Error = "stall"
+	Empty   Error = "empty"
+	Stall   Error = "stall"
+	WrongID Error = "wrong id"
 )
 
 // Origin says how bytes came into a capture.
@@ -171,6 +173,9 @@ func Parse(text []byte) (*Capture, error) {
 	if len(c.Interfaces) == 0 {
 		return nil, errors.New("not a capture: it has no interface")
 	}
+	if c.UPSInterface < 0 || c.UPSInterface >= len(c.Interfaces) {
+		return nil, fmt.Errorf("not a capture: it has no interface %d", c.UPSInterface)
+	}
 	for n, iface := range c.Interfaces {
 		for i, r := range slices.Concat(iface.Reports, iface.Traffic) {
 			if err := r.check(i >= len(iface.Reports)); err != nil {
@@ -189,12 +194,16 @@ func (r Report) check(traffic bool) error {
 		return fmt.Errorf(`origin must be %q or %q`, Captured, Composed)
 	case r.ID > 0xff:
 		return errors.New("a report id is one byte")
+	case r.Error == WrongID:
+		if r.Type != Feature || len(r.Bytes) == 0 || r.Bytes[0] == byte(r.ID) {
+			return fmt.Errorf("with error %q it must be a feature report with bytes that begin with another id", WrongID)
+		}
 	case len(r.Bytes) > 0 && r.Bytes[0] != byte(r.ID):
 		return errors.New("its bytes must begin with its id")
 	case (len(r.Bytes) == 0) == (r.Error == ""):
 		return errors.New("it must have either bytes or an error")
 	case r.Error != "" && r.Error != Empty && r.Error != Stall:
-		return fmt.Errorf(`error must be %q or %q`, Empty, Stall)
+		return fmt.Errorf(`error must be %q or %q, or %q with bytes`, Empty, Stall, WrongID)
 	}
 	return nil
 }

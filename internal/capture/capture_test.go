@@ -102,6 +102,7 @@ func TestParseRefusesWhatCannotBeReplayed(t *testing.T) {
 		"another JSON":       {`{"hello": "world"}`, `not a capture: json: unknown field "hello"`},
 		"a list":             {`[]`, `not a capture: json: cannot unmarshal array`},
 		"no interface":       {`{"name": "unit"}`, `not a capture: it has no interface`},
+		"no UPS interface":   {strings.Replace(unit(``), `"interfaces"`, `"ups_interface": 1, "interfaces"`, 1), `not a capture: it has no interface 1`},
 		"a misspelt key":     {unit(`{"type": "feature", "id": "18", "byte": "18 94 04", "origin": "captured"}`), `unknown field "byte"`},
 		"no type":            {unit(`{"id": "18", "bytes": "18 94 04", "origin": "captured"}`), `interface 0,  report 0x18: type must be "feature" or "input"`},
 		"another type":       {unit(`{"type": "output", "id": "18", "bytes": "18 94 04", "origin": "captured"}`), `output report 0x18: type must be "feature" or "input"`},

@@ -56,11 +56,11 @@ func (d *Device) Set(id byte, payload ...byte) {
 func (d *Device) Payload(id byte) ([]byte, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	bytes := d.features[id].Bytes
-	if len(bytes) == 0 {
+	r := d.features[id]
+	if r.Error != "" || len(r.Bytes) == 0 {
 		return nil, false
 	}
-	return slices.Clone(bytes[1:]), true
+	return slices.Clone(r.Bytes[1:]), true
 }
 
 // Push queues an input report, its id first. Where nobody reads them the oldest gives way, as in hidapi.

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/tripplite-go/tripplite/collector"
+)
+
+// handler is every page that the exporter serves.
+func handler(c *collector.Collector, log *slog.Logger) http.Handler {
+	landing, err := web.NewLandingPage(web.LandingConfig{
+		Name:        "Tripp Lite exporter",
+		Description: "Prometheus exporter for Tripp Lite UPS battery backups attached by USB",
+		HeaderColor: "#24527a",
+		Version:     version().Main.Version,
+		Profiling:   "false",
+		Links: []web.LandingLinks{
+			{Address: "/metrics", Text: "Metrics", Description: "every UPS, read anew at each scrape"},
+			{Address: "/healthz", Text: "Health", Description: "whether the exporter runs"},
+		},
+	})
+	if err != nil {
+		panic(err) // its template is a constant
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", landing)
+	mux.Handle("/metrics", metrics(c, own(), log))
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
+	return mux
+}
+
+// metrics answers one scrape from a registry of its own, because a prometheus.Collector does not learn the scrape's deadline otherwise.
+func metrics(c *collector.Collector, own prometheus.Gatherer, log *slog.Logger) http.Handler {
+	opts := promhttp.HandlerOpts{
+		ErrorLog:           slog.NewLogLogger(log.Handler(), slog.LevelError),
+		DisableCompression: true, // it would take more memory than all else, to save a few kilobytes
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx := r.Context()
+		if patience, ok := patience(r.Header); ok {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, patience)
+			defer cancel()
+		}
+		units := prometheus.NewRegistry()
+		units.MustRegister(c.WithContext(ctx))
+		promhttp.HandlerFor(prometheus.Gatherers{own, units}, opts).ServeHTTP(w, r)
+	})
+}
+
+// patience is what Prometheus says of the time it waits for a scrape, less what the answer needs to get there.
+func patience(h http.Header) (time.Duration, bool) {
+	seconds, err := strconv.ParseFloat(h.Get("X-Prometheus-Scrape-Timeout-Seconds"), 64)
+	if err != nil || !(seconds > 0 && seconds < 3600) {
+		return 0, false
+	}
+	timeout := time.Duration(seconds * float64(time.Second))
+	return timeout - min(timeout/4, 500*time.Millisecond), true
+}
+
+// own gathers what the exporter says of itself.
+func own() prometheus.Gatherer {
+	registry := prometheus.NewRegistry()
+	info := version()
+	labels := prometheus.Labels{"version": info.Main.Version, "goversion": info.GoVersion, "revision": ""}
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" {
+			labels["revision"] = setting.Value
+		}
+	}
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name:        "tripplite_exporter_build_info",
+			Help:        "What the exporter was built from, in the labels; always 1.",
+			ConstLabels: labels,
+		}, func() float64 { return 1 }),
+	)
+	return registry
+}

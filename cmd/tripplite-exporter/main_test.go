@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/tripplite-go/tripplite"
+	"github.com/tripplite-go/tripplite/internal/program"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// log is what a program writes while a test reads it.
+type log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *log) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+var listening = regexp.MustCompile(`"Listening on" address=(\S+)`)
+
+// started is an exporter that runs until stop is called, or the test ends.
+type started struct {
+	address string
+	log     *log
+	stop    func() (code int)
+}
+
+func start(t *testing.T, args ...string) started {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	s := started{log: &log{}}
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, append(args, "--web.listen-address=127.0.0.1:0"), io.Discard, s.log)
+	}()
+	s.stop = sync.OnceValue(func() int {
+		cancel()
+		return <-ended
+	})
+	t.Cleanup(func() { assert.Zero(t, s.stop(), "the log:\n%s", s.log) })
+	require.Eventually(t, func() bool {
+		match := listening.FindStringSubmatch(s.log.String())
+		if match != nil {
+			s.address = match[1]
+		}
+		return match != nil
+	}, 10*time.Second, 5*time.Millisecond, "the log:\n%s", s.log)
+	return s
+}
+
+// client keeps no connections, so that none outlives a test.
+var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
+// get returns a page, and its header's status.
+func get(t *testing.T, url string, header ...string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	require.NoError(t, err)
+	for i := 0; i < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	response, err := client.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response.StatusCode, string(body)
+}
+
+// having returns the samples that have a text in them.
+func having(text, exposition string) []string {
+	var samples []string
+	for line := range strings.Lines(exposition) {
+		if line[0] != '#' && strings.Contains(line, text) {
+			samples = append(samples, strings.TrimSpace(line))
+		}
+	}
+	return samples
+}
+
+func TestPages(t *testing.T) {
+	exporter := start(t, "--replay=smart1500lcd")
+	for _, test := range []struct {
+		path string
+		code int
+		has  string
+	}{
+		{"/", 200, `<a href="/metrics">`},
+		{"/metrics", 200, `tripplite_input_volts{path="smart1500lcd"} 117.2`},
+		{"/metrics", 200, `tripplite_exporter_build_info{goversion="go`},
+		{"/metrics", 200, "process_resident_memory_bytes "},
+		{"/metrics", 200, "go_goroutines "},
+		{"/healthz", 200, "ok"},
+		{"/debug/pprof/", 404, ""},
+		{"/-/reload", 404, ""},
+	} {
+		code, body := get(t, "http://"+exporter.address+test.path)
+		assert.Equal(t, test.code, code, test.path)
+		assert.Contains(t, body, test.has, test.path)
+	}
+	require.Contains(t, exporter.log.String(), `msg="UPS answers" path=smart1500lcd`)
+	require.Zero(t, exporter.stop())
+}
+
+func TestPromtoolFindsNothingWrong(t *testing.T) {
+	promtool := program.Find(t, "promtool")
+	exporter := start(t, "--replay=smart1500lcd", "--replay=pro1500rt2u", "--name=smart1500lcd=rack")
+	_, text := get(t, "http://"+exporter.address+"/metrics")
+	check := exec.CommandContext(t.Context(), promtool, "check", "metrics")
+	check.Stdin = strings.NewReader(text)
+	output, err := check.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	require.Empty(t, string(output))
+}
+
+func TestOneCaptureTwice(t *testing.T) {
+	exporter := start(t, "--replay=smart1500lcd", "--replay=../../testdata/captures/smart1500lcd.json", "--name=smart1500lcd#2=the second")
+	_, text := get(t, "http://"+exporter.address+"/metrics")
+	require.Equal(t, []string{
+		`tripplite_up{name="",path="smart1500lcd"} 1`,
+		`tripplite_up{name="the second",path="smart1500lcd#2"} 1`,
+	}, having("tripplite_up", text))
+}
+
+func TestNumatsSeriesHaveAHostname(t *testing.T) {
+	for _, test := range []struct {
+		name, want string
+		args       []string
+	}{
+		{"this computer's", `^tripplite_health\{hostname="[^"]+"\} 100$`, []string{"--compat.numat"}},
+		{"another", `^tripplite_health\{hostname="closet"\} 100$`, []string{"--compat.numat", "--compat.hostname=closet"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			exporter := start(t, append(test.args, "--replay=smart1500lcd")...)
+			_, text := get(t, "http://"+exporter.address+"/metrics")
+			require.Len(t, having("hostname=", text), 17, "the series of numat's exporter on that unit")
+			require.Regexp(t, test.want, having("tripplite_health", text)[0])
+		})
+	}
+}
+
+// withoutUPS skips a test on a computer that has a UPS.
+func withoutUPS(t *testing.T) {
+	if paths, _ := tripplite.Paths(); len(paths) > 0 {
+		t.Skip("a UPS is attached to this computer")
+	}
+}
+
+func TestStaysUpWithoutAUPS(t *testing.T) {
+	withoutUPS(t)
+	exporter := start(t)
+	code, text := get(t, "http://"+exporter.address+"/metrics")
+	require.Equal(t, 200, code)
+	require.Empty(t, having("tripplite_up", text))
+	require.Len(t, having("tripplite_scrape_success", text), 1)
+	code, _ = get(t, "http://"+exporter.address+"/healthz")
+	require.Equal(t, 200, code)
+}
+
+func TestExitStatus(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	for _, test := range []struct {
+		name string
+		args []string
+		code int
+		says string
+	}{
+		{"help", []string{"--help"}, 0, "--web.listen-address"},
+		{"version", []string{"--version"}, 0, "tripplite-exporter "},
+		{"unknown flag", []string{"--colour"}, 1, "unknown flag --colour"},
+		{"unknown log level", []string{"--log.level=loud"}, 1, "loud"},
+		{"unknown capture", []string{"--replay=nosuch"}, 1, "neither a capture file nor one of the built-in captures"},
+		{"address in use", []string{"--replay=smart1500lcd", "--web.listen-address=" + taken.Addr().String()}, 1, "address already in use"},
+		{"no web configuration", []string{"--replay=smart1500lcd", "--web.listen-address=127.0.0.1:0", "--web.config.file=nosuch"}, 1, "nosuch"},
+		{"no UPS", []string{"--fail-fast"}, 2, "no UPS can be read"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if slices.Contains(test.args, "--fail-fast") {
+				withoutUPS(t)
+			}
+			var output bytes.Buffer
+			require.Equal(t, test.code, run(t.Context(), test.args, &output, &output), "%s", &output)
+			require.Contains(t, output.String(), test.says)
+		})
+	}
+}
+
+func TestFailFastGoesOnWithAUPS(t *testing.T) {
+	exporter := start(t, "--fail-fast", "--replay=smart1500lcd")
+	code, _ := get(t, "http://"+exporter.address+"/healthz")
+	require.Equal(t, 200, code)
+}
+
+func TestLogsAsJSON(t *testing.T) {
+	var output bytes.Buffer
+	run(t.Context(), []string{"--replay=nosuch", "--log.format=json"}, io.Discard, &output)
+	require.Regexp(t, `^\{.*"level":"ERROR","msg":"cannot replay".*\}\n$`, output.String())
+}

@@ -1,0 +1,301 @@
+package collector_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/tripplite-go/tripplite"
+	"github.com/tripplite-go/tripplite/collector"
+	"github.com/tripplite-go/tripplite/internal/capture"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// source is one that a test makes up as it goes.
+type source func(ctx context.Context) ([]tripplite.Reading, error)
+
+func (s source) Get(ctx context.Context) ([]tripplite.Reading, error) { return s(ctx) }
+
+func units(readings ...tripplite.Reading) source {
+	return func(context.Context) ([]tripplite.Reading, error) { return readings, nil }
+}
+
+// expose returns the samples of a scrape, sorted. The registry is one that checks what is sent against what was described.
+func expose(t testing.TB, c prometheus.Collector) []string {
+	t.Helper()
+	registry := prometheus.NewPedanticRegistry()
+	require.NoError(t, registry.Register(c))
+	families, err := registry.Gather()
+	require.NoError(t, err)
+	var text bytes.Buffer
+	for _, family := range families {
+		_, err := expfmt.MetricFamilyToText(&text, family)
+		require.NoError(t, err)
+	}
+	return samples(text.String())
+}
+
+// samples returns the lines of an exposition that are samples, sorted.
+func samples(text string) []string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			lines = append(lines, line)
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// read returns what the unit of a capture says.
+func read(t testing.TB, name string) tripplite.Reading {
+	t.Helper()
+	c, err := capture.Load(name)
+	require.NoError(t, err)
+	info := tripplite.DeviceInfo{
+		Path: name, VendorID: uint16(c.VendorID), ProductID: uint16(c.ProductID), Family: "Tripp Lite 2xxx",
+		Manufacturer: c.Manufacturer, Product: c.Product, Serial: c.Serial,
+	}
+	b := tripplite.New(c.Device(0), tripplite.WithDeviceInfo(info), tripplite.WithReportDescriptor(c.Interfaces[0].Descriptor))
+	defer b.Close()
+	state, err := b.Get(t.Context())
+	require.NoError(t, err)
+	return tripplite.Reading{Info: info, State: state}
+}
+
+func TestTheUnitOfNumatsREADME(t *testing.T) {
+	want, err := os.ReadFile("testdata/smart1500lcd.prom")
+	require.NoError(t, err)
+	require.Equal(t, samples(string(want)), expose(t, collector.New(units(read(t, "smart1500lcd")))))
+}
+
+// seriesOf says which series shows a key of the tool's JSON, and how many of the key's units make one of the series'.
+var seriesOf = map[string]struct {
+	name  string
+	units float64
+}{
+	"input.voltage":                   {"input_volts", 1},
+	"input.frequency":                 {"input_hertz", 1},
+	"output.voltage":                  {"output_volts", 1},
+	"output.frequency":                {"output_hertz", 1},
+	"output.current":                  {"output_amperes", 1},
+	"output.power":                    {"output_watts", 1},
+	"output.load":                     {"load_ratio", 100},
+	"battery.voltage":                 {"battery_volts", 1},
+	"battery.temperature":             {"battery_celsius", 1},
+	"health":                          {"battery_charge_ratio", 100},
+	"time to empty":                   {"battery_runtime_seconds", 1},
+	"config.voltage":                  {"config_output_volts", 1},
+	"config.frequency":                {"config_hertz", 1},
+	"config.power":                    {"config_voltamperes", 1},
+	"config.battery voltage":          {"config_battery_volts", 1},
+	"config.low voltage transfer":     {"config_low_transfer_volts", 1},
+	"config.high voltage transfer":    {"config_high_transfer_volts", 1},
+	"config.design capacity":          {"config_design_capacity_ratio", 100},
+	"config.full charge capacity":     {"config_full_charge_capacity_ratio", 100},
+	"config.warning capacity limit":   {"config_warning_capacity_ratio", 100},
+	"config.remaining capacity limit": {"config_remaining_capacity_ratio", 100},
+}
+
+// Each capture has the values that its unit must show, written by hand from the capture's source.
+func TestEveryCapture(t *testing.T) {
+	for _, name := range capture.Names() {
+		t.Run(name, func(t *testing.T) {
+			c, err := capture.Load(name)
+			require.NoError(t, err)
+			if c.Expect == nil {
+				t.Skip("the capture does not say what to expect")
+			}
+			want := map[string]any{"up": 1.0}
+			var expect map[string]any
+			require.NoError(t, json.Unmarshal(c.Expect, &expect))
+			for key, value := range leaves("", expect) {
+				flag, isFlag := strings.CutPrefix(key, "status.")
+				series, isReading := seriesOf[key]
+				switch {
+				case isFlag:
+					want[`status{flag="`+strings.ReplaceAll(flag, " ", "_")+`"}`] = map[any]float64{true: 1, false: 0}[value]
+				case isReading:
+					want[series.name] = value.(float64) / series.units
+				case strings.HasSuffix(key, " version"), strings.HasPrefix(key, "controls."), strings.HasPrefix(key, "string index."):
+				default:
+					t.Errorf("no series is known for %q", key)
+				}
+			}
+			got := map[string]any{}
+			for _, sample := range expose(t, collector.New(units(read(t, name)))) {
+				series, value, _ := strings.Cut(strings.TrimPrefix(sample, "tripplite_"), "} ")
+				series = strings.NewReplacer(`path="`+name+`"`, "", `",`, `"}`).Replace(series)
+				if strings.HasPrefix(series, "info{") || strings.HasPrefix(series, "scrape_success") {
+					continue
+				}
+				var number float64
+				require.NoError(t, json.Unmarshal([]byte(value), &number))
+				got[strings.TrimSuffix(series, "{")] = number
+			}
+			require.Equal(t, want, got)
+		})
+	}
+}
+
+// leaves flattens a JSON object, with the keys joined by dots.
+func leaves(prefix string, object map[string]any) map[string]any {
+	flat := map[string]any{}
+	for key, value := range object {
+		if nested, ok := value.(map[string]any); ok {
+			for key, value := range leaves(prefix+key+".", nested) {
+				flat[key] = value
+			}
+			continue
+		}
+		flat[prefix+key] = value
+	}
+	return flat
+}
+
+// A reading that is added to State must not be forgotten here. Controls and StringIndex are not for Prometheus: Get does not read the
+// former, and the latter are numbers without meaning to anybody but the unit.
+func TestEveryReadingHasASeries(t *testing.T) {
+	state := tripplite.State{Time: time.Now()}
+	empty := expose(t, collector.New(units(tripplite.Reading{State: state})))
+	for _, group := range []any{&state, &state.Status, &state.Config, &state.Input, &state.Output, &state.Battery} {
+		fields := reflect.ValueOf(group).Elem()
+		for i := range fields.NumField() {
+			field := fields.Field(i)
+			name := fields.Type().String() + "." + fields.Type().Field(i).Name
+			value := known(field.Interface())
+			if value == nil {
+				continue
+			}
+			t.Run(name, func(t *testing.T) {
+				before := reflect.ValueOf(field.Interface())
+				field.Set(reflect.ValueOf(value))
+				defer field.Set(before)
+				require.NotEqual(t, empty, expose(t, collector.New(units(tripplite.Reading{State: state}))))
+			})
+		}
+	}
+}
+
+// known returns a Value of the same type that holds something, or nil for what is no Value.
+func known(value any) any {
+	switch value.(type) {
+	case tripplite.Value[float64]:
+		return tripplite.ValueOf(0.0)
+	case tripplite.Value[bool]:
+		return tripplite.ValueOf(false)
+	case tripplite.Value[time.Duration]:
+		return tripplite.ValueOf(time.Duration(0))
+	case tripplite.Value[uint16]:
+		return tripplite.ValueOf(uint16(0))
+	case tripplite.Value[tripplite.BCD]:
+		return tripplite.ValueOf(tripplite.BCD(0))
+	case time.Time, string, tripplite.Status, tripplite.Config, tripplite.Input, tripplite.Output, tripplite.BatterySystem,
+		tripplite.Controls, tripplite.StringIndex:
+		return nil
+	}
+	panic("the test does not know the type of a field of State")
+}
+
+func TestWhatAUnitIsShownAs(t *testing.T) {
+	info := tripplite.DeviceInfo{Path: "1-2:1.0"}
+	state := tripplite.State{Time: time.Now(), RemainingCapacity: tripplite.ValueOf(42.0)}
+	partial := &tripplite.PartialError{Reports: []*tripplite.ReportError{{Path: "1-2:1.0", ID: 0x35, Err: errors.New("stalled")}}}
+	about := `communication_version="",family="",firmware_version="",manufacturer="",`
+	for _, test := range []struct {
+		name string
+		unit tripplite.Reading
+		opts []collector.Option
+		want []string
+	}{{
+		name: "gone",
+		unit: tripplite.Reading{Info: info, Err: tripplite.ErrDisconnected},
+		want: []string{`tripplite_up{path="1-2:1.0"} 0`},
+	}, {
+		name: "not answering",
+		unit: tripplite.Reading{Info: info, Err: context.DeadlineExceeded},
+		want: []string{`tripplite_up{path="1-2:1.0"} 0`},
+	}, {
+		name: "gone, with an old State that the source should not have sent",
+		unit: tripplite.Reading{Info: info, State: state, Err: tripplite.ErrDisconnected},
+		want: []string{`tripplite_up{path="1-2:1.0"} 0`},
+	}, {
+		name: "read in part",
+		unit: tripplite.Reading{Info: info, State: state, Err: partial},
+		want: []string{
+			`tripplite_up{path="1-2:1.0"} 1`,
+			`tripplite_battery_charge_ratio{path="1-2:1.0"} 0.42`,
+			`tripplite_info{` + about + `path="1-2:1.0",product="",product_id="",protocol_version="",serial="",vendor_id=""} 1`,
+		},
+	}, {
+		name: "named",
+		unit: tripplite.Reading{Info: info, State: state},
+		opts: []collector.Option{collector.WithNames(map[string]string{"1-2:1.0": "rack 1"})},
+		want: []string{
+			`tripplite_up{name="rack 1",path="1-2:1.0"} 1`,
+			`tripplite_battery_charge_ratio{name="rack 1",path="1-2:1.0"} 0.42`,
+			`tripplite_info{` + about + `name="rack 1",path="1-2:1.0",product="",product_id="",protocol_version="",serial="",vendor_id=""} 1`,
+		},
+	}, {
+		name: "beside a named unit that is not there",
+		unit: tripplite.Reading{Info: info, Err: tripplite.ErrBusy},
+		opts: []collector.Option{collector.WithNames(map[string]string{"1-3:1.0": "rack 2"})},
+		want: []string{
+			`tripplite_up{name="",path="1-2:1.0"} 0`,
+			`tripplite_up{name="rack 2",path="1-3:1.0"} 0`,
+		},
+	}, {
+		name: "with strings that are not text",
+		unit: tripplite.Reading{Info: tripplite.DeviceInfo{Path: "1-\xff", Product: "a\xffb"}, State: tripplite.State{Time: time.Now()}},
+		want: []string{
+			`tripplite_up{path="1-` + "\ufffd" + `"} 1`,
+			`tripplite_info{` + about + `path="1-` + "\ufffd" + `",product="a` + "\ufffd" + `b",product_id="",protocol_version="",serial="",vendor_id=""} 1`,
+		},
+	}} {
+		t.Run(test.name, func(t *testing.T) {
+			want := append(test.want, `tripplite_scrape_success 1`)
+			slices.Sort(want)
+			require.Equal(t, want, expose(t, collector.New(units(test.unit), test.opts...)))
+		})
+	}
+}
+
+func TestUnitsThatCannotBeListed(t *testing.T) {
+	failing := source(func(context.Context) ([]tripplite.Reading, error) { return nil, tripplite.ErrUnsupported })
+	named := collector.WithNames(map[string]string{"1-2:1.0": "rack"})
+	require.Equal(t, []string{"tripplite_scrape_success 0"}, expose(t, collector.New(failing, named)))
+}
+
+// Whatever a unit said before, the next scrape shows what it says then.
+func TestNothingIsOlderThanTheScrape(t *testing.T) {
+	unit := read(t, "smart1500lcd")
+	said := unit
+	c := collector.New(source(func(context.Context) ([]tripplite.Reading, error) { return []tripplite.Reading{said}, nil }))
+	require.Contains(t, expose(t, c), `tripplite_input_volts{path="smart1500lcd"} 117.2`)
+
+	said.State = unit.State
+	said.State.Input.Voltage = tripplite.ValueOf(0.0)
+	require.Contains(t, expose(t, c), `tripplite_input_volts{path="smart1500lcd"} 0`)
+
+	said.State.Input.Voltage = tripplite.Value[float64]{}
+	require.NotContains(t, strings.Join(expose(t, c), "\n"), "input_volts")
+
+	said = tripplite.Reading{Info: unit.Info, Err: tripplite.ErrDisconnected}
+	require.Equal(t, []string{"tripplite_scrape_success 1", `tripplite_up{path="smart1500lcd"} 0`}, expose(t, c))
+
+	said = unit
+	require.Contains(t, expose(t, c), `tripplite_input_volts{path="smart1500lcd"} 117.2`)
+}

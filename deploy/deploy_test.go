@@ -1,0 +1,216 @@
+// Package deploy_test checks what operators install.
+package deploy_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tripplite-go/tripplite/collector"
+	"github.com/tripplite-go/tripplite/internal/program"
+)
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	require.NoError(t, err)
+	return string(text)
+}
+
+func TestPrometheusFiles(t *testing.T) {
+	promtool := program.Find(t, "promtool")
+	for _, args := range [][]string{
+		{"check", "config", "prometheus.yml"},
+		{"check", "rules", "alerts.yml"},
+		{"test", "rules", "alerts_test.yml"},
+	} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			output, err := exec.CommandContext(t.Context(), promtool, args...).CombinedOutput()
+			require.NoError(t, err, "%s", output)
+		})
+	}
+}
+
+// Every alert waits before it fires, and is in the tests.
+func TestEveryAlertIsDebouncedAndTested(t *testing.T) {
+	tests := read(t, "alerts_test.yml")
+	alerts := strings.Split(read(t, "alerts.yml"), "- alert: ")[1:]
+	require.NotEmpty(t, alerts)
+	for _, alert := range alerts {
+		name, _, _ := strings.Cut(alert, "\n")
+		require.Regexp(t, `(?m)^ +for: [1-9]`, alert)
+		require.Regexp(t, `alertname: `+name+`\n +exp_alerts:`, tests, "a test in which it fires")
+		require.Regexp(t, `alertname: `+name+`}`, tests, "a test in which it does not")
+	}
+}
+
+// dashboard is what a check needs of the JSON of Grafana.
+type dashboard struct {
+	Templating struct {
+		List []struct{ Name, Type, Definition string }
+	}
+	Panels []struct {
+		Title      string
+		Type       string
+		Datasource struct{ UID string }
+		Targets    []struct{ Expr string }
+	}
+}
+
+func loadDashboard(t *testing.T) dashboard {
+	t.Helper()
+	var d dashboard
+	require.NoError(t, json.Unmarshal([]byte(read(t, "dashboard.json")), &d))
+	return d
+}
+
+// names returns the names of the series that the exporter can have.
+func names() []string {
+	descs := make(chan *prometheus.Desc)
+	go func() {
+		collector.New(nil).Describe(descs)
+		close(descs)
+	}()
+	var names []string
+	for d := range descs {
+		_, name, _ := strings.Cut(d.String(), `fqName: "`)
+		name, _, _ = strings.Cut(name, `"`)
+		names = append(names, name)
+	}
+	return names
+}
+
+var (
+	series = regexp.MustCompile(`\btripplite_[a-z_]+`)
+	flags  = regexp.MustCompile(`flag=~?"([^"]*)"`)
+)
+
+// requireKnown checks that a query names series and flags that the exporter has.
+func requireKnown(t *testing.T, query string) {
+	t.Helper()
+	source := read(t, "../collector/readings.go")
+	known := names()
+	for _, name := range series.FindAllString(query, -1) {
+		require.Contains(t, known, name, query)
+	}
+	for _, match := range flags.FindAllStringSubmatch(query, -1) {
+		for flag := range strings.SplitSeq(match[1], "|") {
+			require.Contains(t, source, `{"`+flag+`", func(s *status)`, query)
+		}
+	}
+}
+
+func TestTheDashboardShowsWhatTheExporterHas(t *testing.T) {
+	d := loadDashboard(t)
+	variables := []string{}
+	for _, v := range d.Templating.List {
+		variables = append(variables, v.Name)
+		if v.Type == "query" {
+			require.Regexp(t, `^label_values\(`+series.String(), v.Definition)
+			requireKnown(t, v.Definition)
+		}
+	}
+	require.Subset(t, variables, []string{"datasource", "unit"})
+
+	var shown []string
+	for _, panel := range d.Panels {
+		require.Equal(t, "${datasource}", panel.Datasource.UID, panel.Title)
+		require.NotEmpty(t, panel.Targets, panel.Title)
+		for _, target := range panel.Targets {
+			require.Regexp(t, `^`+series.String()+`\{.*path=~"\$unit"\}$`, target.Expr, panel.Title)
+			requireKnown(t, target.Expr)
+			shown = append(shown, series.FindString(target.Expr))
+		}
+	}
+	for _, name := range names() {
+		if !strings.HasPrefix(name, "tripplite_config_") && name != "tripplite_scrape_success" && name != "tripplite_battery_celsius" {
+			require.Contains(t, shown, name, "a reading without a panel")
+		}
+	}
+}
+
+func TestAlertsGoByWhatTheExporterHas(t *testing.T) {
+	requireKnown(t, regexp.MustCompile(`(?m)^.*:.*'UPS.*$`).ReplaceAllString(read(t, "alerts.yml"), ""))
+}
+
+func TestTheGuideListsEverySeries(t *testing.T) {
+	guide := read(t, "../docs/operating.md")
+	for _, name := range names() {
+		require.Contains(t, guide, "`"+name+"`")
+	}
+	for _, name := range series.FindAllString(guide, -1) {
+		require.True(t, slices.Contains(names(), name) || strings.HasPrefix(name, "tripplite_exporter_") || numat(name), "the guide names %s", name)
+	}
+}
+
+func numat(name string) bool { return name == "tripplite_health" }
+
+func TestTheUnitIsHardened(t *testing.T) {
+	analyze := program.Find(t, "systemd-analyze")
+	unit := read(t, "tripplite-exporter.service")
+	require.Contains(t, unit, "AF_NETLINK", "libusb learns of new devices by it")
+
+	// The program is not installed where tests run, and systemd-analyze wants it to be.
+	nothing, err := exec.LookPath("true")
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "tripplite-exporter.service")
+	require.NoError(t, os.WriteFile(file, []byte(strings.ReplaceAll(unit, "/usr/local/bin/tripplite-exporter", nothing)), 0o600))
+	output, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", file).CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	require.Empty(t, string(output))
+
+	output, err = exec.CommandContext(t.Context(), analyze, "security", "--offline=true", "--threshold=20", file).CombinedOutput()
+	require.NoError(t, err, "an exposure of more than 2.0:\n%s", output)
+}
+
+// match is what a line of the udev rules asks of a device.
+var match = regexp.MustCompile(`(?m)^SUBSYSTEM=="(usb|hidraw)",.* ATTRS?\{idVendor\}=="(\w+)",(?: ATTRS?\{idProduct\}=="([^"]+)",)? GOTO="tripplite_unit"$`)
+
+func TestTheUdevRuleKnowsEveryUnit(t *testing.T) {
+	rules := read(t, "70-tripplite.rules")
+	matches := match.FindAllStringSubmatch(rules, -1)
+	given := func(subsystem, vendor, product string) bool {
+		for _, m := range matches {
+			products := strings.Split(m[3], "|")
+			if m[1] == subsystem && m[2] == vendor && (m[3] == "" || slices.ContainsFunc(products, func(glob string) bool {
+				ok, err := path.Match(glob, product)
+				return ok && err == nil
+			})) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, id := range []string{
+		"09ae:0001", "09ae:2012", "09ae:3016", "09ae:4004", "09ae:ffff",
+		"03f0:1fe0", "03f0:1fe1", "03f0:1fe2", "03f0:1fe3", "03f0:1f06", "03f0:1f08", "03f0:1f09", "03f0:1f0a",
+		"05dd:a011", "05dd:a0a0",
+	} {
+		vendor, product, _ := strings.Cut(id, ":")
+		require.True(t, given("usb", vendor, product), id)
+		require.True(t, given("hidraw", vendor, product), id)
+	}
+	for _, id := range []string{"03f0:1fe4", "03f0:1f07", "03f0:1f0b", "03f0:2012", "05dd:a012", "05dd:2012", "051d:0002"} {
+		vendor, product, _ := strings.Cut(id, ":")
+		require.False(t, given("usb", vendor, product), "%s is not a Tripp Lite unit", id)
+		require.False(t, given("hidraw", vendor, product), "%s is not a Tripp Lite unit", id)
+	}
+	require.Contains(t, rules, `GROUP="tripplite", MODE="0660", TAG+="uaccess"`)
+	files, err := filepath.Glob("*.rules")
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+	number, err := strconv.Atoi(files[0][:2])
+	require.NoError(t, err)
+	require.Greater(t, number, 62, "NUT's rules must come first")
+	require.Less(t, number, 73, "uaccess must be set before it is used")
+}

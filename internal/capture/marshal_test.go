@@ -1,0 +1,57 @@
+package capture
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tripplite-go/tripplite/testdata"
+)
+
+func TestMarshalWritesWhatParseReads(t *testing.T) {
+	for _, name := range Names() {
+		c, err := Load(name)
+		require.NoError(t, err)
+		text, err := c.Marshal()
+		require.NoError(t, err)
+		again, err := Parse(text)
+		require.NoError(t, err)
+		require.JSONEq(t, string(c.Expect), string(again.Expect))
+		again.Expect = c.Expect // the same, indented otherwise
+		require.Equal(t, c, again)
+	}
+}
+
+func TestMarshalWritesInTheMannerOfTheBuiltInCaptures(t *testing.T) {
+	c, err := Load("smart1500lcd")
+	require.NoError(t, err)
+	want, err := testdata.Captures.ReadFile("captures/smart1500lcd.json")
+	require.NoError(t, err)
+	text, err := c.Marshal()
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(text))
+}
+
+func TestAWrongIDIsKeptAndReplayed(t *testing.T) {
+	c := &Capture{Name: "x", Interfaces: []Interface{{Reports: []Report{{Type: Feature, ID: 0x32, Error: WrongID, Bytes: []byte{0xb2, 1}, Origin: Captured}}}}}
+	text, err := c.Marshal()
+	require.NoError(t, err)
+	again, err := Parse(text)
+	require.NoError(t, err)
+	buffer := []byte{0x32, 0}
+	n, err := again.Device(0).GetFeatureReport(buffer)
+	require.NoError(t, err)
+	require.Equal(t, []byte{0xb2, 1}, buffer[:n])
+
+	for name, bad := range map[string]Report{
+		"its own id": {Type: Feature, ID: 0x32, Error: WrongID, Bytes: []byte{0x32, 1}, Origin: Captured},
+		"no bytes":   {Type: Feature, ID: 0x32, Error: WrongID, Origin: Captured},
+		"an input":   {Type: Input, ID: 0x32, Error: WrongID, Bytes: []byte{0xb2, 1}, Origin: Captured},
+	} {
+		c.Interfaces[0].Reports[0] = bad
+		text, err := c.Marshal()
+		require.NoError(t, err)
+		_, err = Parse(text)
+		require.ErrorContains(t, err, "wrong id", name)
+	}
+}

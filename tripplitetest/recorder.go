@@ -1,0 +1,152 @@
+package tripplitetest
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/karalabe/hid"
+
+	"github.com/tripplite-go/tripplite"
+	"github.com/tripplite-go/tripplite/internal/capture"
+)
+
+// Recorder is a [hid.Device] that passes everything on to another one, and writes down what that says. It records in memory, for as
+// long as it is used. It is safe for as many goroutines as its device is.
+type Recorder struct {
+	dev        hid.Device
+	info       tripplite.DeviceInfo
+	descriptor []byte
+
+	mu      sync.Mutex
+	traffic []capture.Report
+}
+
+// NewRecorder makes a Recorder over a real unit. A hid.Device cannot tell its report descriptor nor what it is; a [tripplite.Dump] can,
+// taken before the unit is opened for the recording:
+//
+//	b, err := tripplite.Open("")
+//	...
+//	dump, err := b.Dump(ctx, 0)
+//	b.Close()
+//	...
+//	devices, err := hid.Enumerate(dump.Info.VendorID, dump.Info.ProductID)
+//	...
+//	dev, err := devices[0].Open() // the one with the path of dump.Info, where there are several
+//	...
+//	recorder := tripplitetest.NewRecorder(dev, dump.Info, dump.Descriptor)
+//	b = tripplite.New(recorder, tripplite.WithDeviceInfo(dump.Info), tripplite.WithReportDescriptor(dump.Descriptor))
+//
+// What is then done with the Battery is recorded, and written by [Recorder.Save].
+func NewRecorder(dev hid.Device, info tripplite.DeviceInfo, descriptor []byte) *Recorder {
+	return &Recorder{dev: dev, info: info, descriptor: slices.Clone(descriptor)}
+}
+
+// Save writes a capture file with what has been recorded so far. [NewUPS] makes a unit of it that answers each report as the first
+// time that it had an answer, and [NewPlayer] repeats the whole session. The serial string of the unit is part of the file.
+func (r *Recorder) Save(file string) error {
+	r.mu.Lock()
+	traffic := slices.Clone(r.traffic)
+	r.mu.Unlock()
+	c := capture.Capture{
+		Name:         strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)),
+		Model:        r.info.Product,
+		Source:       []string{"recorded by tripplitetest"},
+		VendorID:     capture.ID(r.info.VendorID),
+		ProductID:    capture.ID(r.info.ProductID),
+		Release:      capture.ID(r.info.Release),
+		Manufacturer: r.info.Manufacturer,
+		Product:      r.info.Product,
+		Serial:       r.info.Serial,
+		Interfaces:   []capture.Interface{{Descriptor: r.descriptor, Reports: answers(traffic), Traffic: traffic}},
+	}
+	if len(r.descriptor) > 0 {
+		c.Interfaces[0].DescriptorOrigin = capture.Captured
+	}
+	text, err := c.Marshal()
+	if err == nil {
+		err = os.WriteFile(file, text, 0o666)
+	}
+	if err != nil {
+		return fmt.Errorf("tripplitetest: %w", err)
+	}
+	return nil
+}
+
+// answers returns the first answer to each feature report that was one, or else how the report failed, by id.
+func answers(traffic []capture.Report) []capture.Report {
+	first := map[capture.ID]capture.Report{}
+	for _, r := range traffic {
+		known, asked := first[r.ID]
+		if r.Type == capture.Feature && (!asked || known.Error != "" && r.Error == "") {
+			first[r.ID] = r
+		}
+	}
+	reports := make([]capture.Report, 0, len(first))
+	for _, r := range first {
+		reports = append(reports, r)
+	}
+	slices.SortFunc(reports, func(a, b capture.Report) int { return cmp.Compare(a.ID, b.ID) })
+	return reports
+}
+
+func (r *Recorder) record(t capture.Type, id byte, bytes []byte, err error) {
+	report := capture.Report{Type: t, ID: capture.ID(id), Origin: capture.Captured}
+	switch {
+	case err != nil:
+		report.Error = capture.Stall
+		report.Note = err.Error()
+	case len(bytes) == 0:
+		report.Error = capture.Empty
+	case bytes[0] != id:
+		report.Error = capture.WrongID
+	}
+	if err == nil {
+		report.Bytes = slices.Clone(bytes)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.traffic = append(r.traffic, report)
+}
+
+// GetFeatureReport records the answer.
+func (r *Recorder) GetFeatureReport(b []byte) (int, error) {
+	if len(b) == 0 {
+		return r.dev.GetFeatureReport(b)
+	}
+	id := b[0] // the answer may have another
+	n, err := r.dev.GetFeatureReport(b)
+	r.record(capture.Feature, id, b[:max(0, min(n, len(b)))], err)
+	return n, err
+}
+
+// SendFeatureReport records what was sent.
+func (r *Recorder) SendFeatureReport(b []byte) (int, error) {
+	n, err := r.dev.SendFeatureReport(b)
+	if len(b) > 0 {
+		r.record(capture.Sent, b[0], b, err)
+	}
+	return n, err
+}
+
+// ReadTimeout records the input report that it returns, if any.
+func (r *Recorder) ReadTimeout(b []byte, milliseconds int) (int, error) {
+	n, err := r.dev.ReadTimeout(b, milliseconds)
+	if n := min(n, len(b)); n > 0 && err == nil {
+		r.record(capture.Input, b[0], b[:n], nil)
+	}
+	return n, err
+}
+
+// Read is ReadTimeout without a timeout.
+func (r *Recorder) Read(b []byte) (int, error) { return r.ReadTimeout(b, -1) }
+
+// Write passes the output report on, and does not record it.
+func (r *Recorder) Write(b []byte) (int, error) { return r.dev.Write(b) }
+
+// Close closes the device. What has been recorded stays.
+func (r *Recorder) Close() error { return r.dev.Close() }
