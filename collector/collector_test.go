@@ -69,7 +69,7 @@ func read(t testing.TB, name string) tripplite.Reading {
 		Path: name, VendorID: uint16(c.VendorID), ProductID: uint16(c.ProductID), Family: "Tripp Lite 2xxx",
 		Manufacturer: c.Manufacturer, Product: c.Product, Serial: c.Serial,
 	}
-	b := tripplite.New(c.Device(0), tripplite.WithDeviceInfo(info), tripplite.WithReportDescriptor(c.Interfaces[0].Descriptor))
+	b := tripplite.New(c.Device(c.UPSInterface), tripplite.WithDeviceInfo(info), tripplite.WithReportDescriptor(c.Interfaces[c.UPSInterface].Descriptor))
 	defer b.Close()
 	state, err := b.Get(t.Context())
 	require.NoError(t, err)

@@ -98,9 +98,9 @@ func TestAUPSSaysWhatItsCaptureSays(t *testing.T) {
 		info          tripplite.DeviceInfo
 	}{
 		"smart1500lcd": {117.2, 100, 1004 * time.Second, tripplite.DeviceInfo{
-			Path: "1-1:1.0", VendorID: 0x09ae, ProductID: 0x2012, Release: 1, Manufacturer: "Tripp Lite", Product: "Tripp Lite UPS"}},
+			Path: "1-1:1.0", VendorID: 0x09ae, ProductID: 0x2012, Family: "Tripp Lite 2xxx", Release: 1, Manufacturer: "Tripp Lite", Product: "Tripp Lite UPS"}},
 		"pro1500rt2u": {123.3, 100, 2117 * time.Second, tripplite.DeviceInfo{
-			Path: "1-1:1.0", VendorID: 0x05dd, ProductID: 0xa0a0, Release: 1, Product: "MINUTEMAN UPS"}},
+			Path: "1-1:1.0", VendorID: 0x05dd, ProductID: 0xa0a0, Family: "Delta/Minuteman", Release: 1, Product: "MINUTEMAN UPS"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Contains(t, tripplitetest.Captures(), name)

@@ -14,7 +14,7 @@ import (
 	"github.com/tripplite-go/tripplite/internal/capture"
 )
 
-const statusOfTheReadmeUnit = `smart1500lcd  Tripp Lite UPS  09ae:2012
+const statusOfTheReadmeUnit = `smart1500lcd  Tripp Lite UPS  09ae:2012  Tripp Lite 2xxx
 
   on mains, fully charged, below the unit's capacity limit
 
@@ -24,7 +24,7 @@ const statusOfTheReadmeUnit = `smart1500lcd  Tripp Lite UPS  09ae:2012
   Nominal   120 V, 60 Hz, 1500 VA, battery 24 V
 `
 
-const statusOnBattery = `smart1500lcd-on-battery  Tripp Lite UPS  09ae:2012
+const statusOnBattery = `smart1500lcd-on-battery  Tripp Lite UPS  09ae:2012  Tripp Lite 2xxx
 
   ! ON BATTERY
   ! INPUT VOLTAGE OUT OF RANGE
@@ -36,7 +36,7 @@ const statusOnBattery = `smart1500lcd-on-battery  Tripp Lite UPS  09ae:2012
   Nominal   120 V, 60 Hz, 1500 VA, battery 24 V
 `
 
-const statusWhileCharging = `smart1500lcd-charging  Tripp Lite UPS  09ae:2012
+const statusWhileCharging = `smart1500lcd-charging  Tripp Lite UPS  09ae:2012  Tripp Lite 2xxx
 
   on mains, charging
 

@@ -41,7 +41,7 @@ func TestEachRecordHasWhatIsKnown(t *testing.T) {
 		`{"level": "WARN", "msg": "ups.on_battery", ` + unit + `, "ups.input.voltage": 0, ` + output + `, "error.type": "partial",
 			"error.message": "1-1:1.0: report 0x34 (UPS.PowerSummary.RemainingCapacity): no answer; ` +
 			`1-1:1.0: report 0x35 (UPS.PowerSummary.RunTimeToEmpty): no answer"}`,
-		`{"level": "INFO", "msg": "the UPS is disconnected", "otel.scope.name": "tripplite", "path": "1-1:1.0", "err": "the unit is unplugged"}`,
+		`{"level": "INFO", "msg": "the UPS is disconnected", "otel.scope.name": "tripplite", "path": "1-1:1.0", "err": "report 0x32: the unit is unplugged"}`,
 		`{"level": "ERROR", "msg": "ups.lost", ` + unit + `, "error.type": "disconnected", "error.message": "tripplite: 1-1:1.0: the UPS ` +
 			`is disconnected: it is read again as soon as it is back at this port (report 0x32: the unit is unplugged)"}`,
 		`{"level": "INFO", "msg": "ups.on_mains", ` + unit + `, "ups.input.voltage": 117.2, ` + output + `, ` + battery + `}`,
