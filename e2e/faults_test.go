@@ -137,7 +137,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func (u *unit) openIn(t *testing.T) *tripplite.Battery {
+func (u *unit) openIn(t testing.TB) *tripplite.Battery {
 	t.Helper()
 	b, err := tripplite.Open(u.path)
 	require.NoError(t, err)
@@ -163,12 +163,12 @@ func get(t *testing.T, k *tripplite.Bank, ctx context.Context) map[string]trippl
 }
 
 // requireGood waits for the next State, which must be whole.
-func requireGood(t *testing.T, b *tripplite.Battery) {
+func requireGood(t testing.TB, b *tripplite.Battery) {
 	t.Helper()
 	var state tripplite.State
 	require.Eventually(t, func() bool {
 		var err error
-		state, err = b.Get(t.Context())
+		state, err = b.Get(context.Background())
 		return err == nil
 	}, 5*time.Second, 10*time.Millisecond)
 	assert.Equal(t, tripplite.ValueOf(117.2), state.Input.Voltage)
@@ -205,7 +205,7 @@ func checkFault(t *testing.T, want string, report byte, says string, state tripp
 }
 
 // assertNoState says that nothing can be taken for a reading: no value, no zero, no "on battery".
-func assertNoState(t *testing.T, state tripplite.State) {
+func assertNoState(t testing.TB, state tripplite.State) {
 	t.Helper()
 	assert.Zero(t, state)
 	text, err := json.Marshal(state)

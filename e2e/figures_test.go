@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -21,29 +22,29 @@ import (
 	"github.com/tripplite-go/tripplite/internal/capture"
 )
 
-// The tests here measure, and print what docs/performance.md says. Run them alone, on a machine that does nothing else:
+// The benchmarks here measure, and print what docs/performance.md says. Run them alone, on a machine that does nothing else:
 //
-//	E2E_READERS=1 e2e/run -test.run Figures
+//	E2E_READERS=1 e2e/run -test.run '^$' -test.bench . -test.benchtime 1x
 
 // realTransfer is about what a control transfer takes on a low speed unit.
 const realTransfer = 2 * time.Millisecond
 
-func TestFiguresOfAGetByModel(t *testing.T) {
+func BenchmarkGetByModel(t *testing.B) {
 	for _, name := range capture.Names() {
 		u := attachOne(t, name)
 		b := u.openIn(t)
 		start := time.Now()
-		_, err := b.Get(t.Context())
+		_, err := b.Get(context.Background())
 		first := time.Since(start)
 		if err != nil {
 			require.ErrorAs(t, err, new(*tripplite.PartialError), name)
 		}
 		opening := u.Counts().Transfers()
 		u.ResetCounts()
-		took := median(func() { _, _ = b.Get(t.Context()) })
+		took := median(func() { _, _ = b.Get(context.Background()) })
 		transfers := u.Counts().Transfers() / medianOf
 		u.SetLatency(realTransfer)
-		slow := median(func() { _, _ = b.Get(t.Context()) })
+		slow := median(func() { _, _ = b.Get(context.Background()) })
 		t.Logf("%-18s first Get %2d transfers %4d ms; later %2d transfers %3d ms, and %3d ms with %v for each transfer", name,
 			opening, first.Milliseconds(), transfers, took.Milliseconds(), slow.Milliseconds(), realTransfer)
 		require.NoError(t, b.Close())
@@ -51,9 +52,9 @@ func TestFiguresOfAGetByModel(t *testing.T) {
 	}
 }
 
-// TestFiguresOfTheStart compares the tool with a minimal Python program that makes the Python project's ten reads, in turn, so that
+// BenchmarkStart compares the tool with a minimal Python program that makes the Python project's ten reads, in turn, so that
 // the machine's moods meet both.
-func TestFiguresOfTheStart(t *testing.T) {
+func BenchmarkStart(t *testing.B) {
 	modules, err := filepath.Glob("/usr/lib/python3/dist-packages/hid*.so")
 	require.NoError(t, err)
 	needReaders(t, append(modules, "/usr/bin/python3")...)
@@ -76,7 +77,7 @@ func TestFiguresOfTheStart(t *testing.T) {
 }
 
 // untilJSON is the time from the start of a program until the JSON that it prints is whole. Then it is waited for.
-func untilJSON(t *testing.T, name string, args ...string) time.Duration {
+func untilJSON(t testing.TB, name string, args ...string) time.Duration {
 	t.Helper()
 	command := exec.Command(name, args...)
 	output, err := command.StdoutPipe()
@@ -91,14 +92,14 @@ func untilJSON(t *testing.T, name string, args ...string) time.Duration {
 	return took
 }
 
-func TestFiguresOfAPollEverySecond(t *testing.T) {
+func BenchmarkPollEverySecond(t *testing.B) {
 	u := attachOne(t, "smart1500lcd")
 	b := u.open()
 	requireGood(t, b)
 	const reads = 300
 	before := cpu(t)
 	for range reads {
-		_, err := b.Get(t.Context())
+		_, err := b.Get(context.Background())
 		require.NoError(t, err)
 	}
 	each := (cpu(t) - before) / reads
@@ -107,7 +108,7 @@ func TestFiguresOfAPollEverySecond(t *testing.T) {
 	t.Logf("resident memory of this test program: %s", rss)
 }
 
-func TestFiguresOfTheMemoryOfAProgram(t *testing.T) {
+func BenchmarkMemoryOfAProgram(t *testing.B) {
 	u := attachOne(t, "smart1500lcd")
 	holder := exec.Command("/proc/self/exe")
 	holder.Env = append(os.Environ(), holdEnv+"="+u.path)
@@ -124,7 +125,7 @@ func TestFiguresOfTheMemoryOfAProgram(t *testing.T) {
 	t.Logf("resident memory of a program that holds one unit open: %s", residentMemory(t, strconv.Itoa(holder.Process.Pid)))
 }
 
-func cpu(t *testing.T) time.Duration {
+func cpu(t testing.TB) time.Duration {
 	t.Helper()
 	var usage syscall.Rusage
 	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
@@ -132,7 +133,7 @@ func cpu(t *testing.T) time.Duration {
 }
 
 // residentMemory is VmRSS of proc(5).
-func residentMemory(t *testing.T, process string) string {
+func residentMemory(t testing.TB, process string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("/proc", process, "status"))
 	require.NoError(t, err)

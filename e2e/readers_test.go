@@ -18,7 +18,7 @@ import (
 
 // Other programs read the virtual UPS too, so that it is not only this project that takes it for a real one. They are Debian's
 // nut-server, nut-client and python3-hid, which the suite does without where they are missing; E2E_READERS=1 makes them compulsory.
-func needReaders(t *testing.T, files ...string) {
+func needReaders(t testing.TB, files ...string) {
 	t.Helper()
 	if os.Getenv("E2E_VM") == "" {
 		t.Skip("this starts a NUT server, which is for a machine that will be thrown away (E2E_VM)")
@@ -141,7 +141,7 @@ func TestPythonReadsTheSame(t *testing.T) {
 }
 
 // pythonPath is how Debian's hidapi names the unit: by bus, device and interface with libusb, by node with hidraw.
-func pythonPath(t *testing.T, u *unit) string {
+func pythonPath(t testing.TB, u *unit) string {
 	t.Helper()
 	list := `import hid, json; print(json.dumps([d["path"].decode() for d in hid.enumerate(0x09ae, 0)]))`
 	ran := tool(t, nil, "/usr/bin/python3", "-c", list)
