@@ -13,7 +13,7 @@ import (
 // left until it is told to [Bank.Forget] them. It is safe for many goroutines.
 type Bank struct {
 	opts []Option
-	list func() ([]DeviceInfo, error)
+	list func(wanted func(port string) bool) ([]DeviceInfo, error)
 	open func(DeviceInfo, []Option) *Battery
 
 	mu     sync.Mutex
@@ -30,13 +30,13 @@ type Reading struct {
 
 // NewBank makes a Bank of the units that are attached now or later. The options are for each of them.
 func NewBank(opts ...Option) *Bank {
-	return &Bank{opts: opts, list: Devices, open: unopened, units: map[string]*Battery{}}
+	return &Bank{opts: opts, list: devicesWhere, open: unopened, units: map[string]*Battery{}}
 }
 
 // BankOf makes a Bank of just these units, such as fake ones in a test. It takes up no others, and closes them when it is closed.
 func BankOf(units ...*Battery) *Bank {
 	k := NewBank()
-	k.list = func() ([]DeviceInfo, error) { return nil, nil }
+	k.list = func(func(string) bool) ([]DeviceInfo, error) { return nil, nil }
 	for _, b := range units {
 		k.units[b.path] = b
 	}
@@ -157,7 +157,7 @@ func (k *Bank) Close() error {
 
 // refresh takes up units that are new and returns all, ordered by path. On Linux it asks the kernel alone, so it costs the units nothing.
 func (k *Bank) refresh() ([]*Battery, error) {
-	devices, err := k.list()
+	devices, err := k.list(k.vacant())
 	if err != nil {
 		return nil, err
 	}
@@ -177,4 +177,17 @@ func (k *Bank) refresh() ([]*Battery, error) {
 	}
 	slices.SortFunc(units, func(a, b *Battery) int { return comparePaths(a.path, b.path) })
 	return units, nil
+}
+
+// vacant says of a port whether it may have a new unit: it may not while the unit that is known there is open.
+func (k *Bank) vacant() func(port string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	taken := map[string]bool{}
+	for path, b := range k.units {
+		if b.online.Load() {
+			taken[portOf(path)] = true
+		}
+	}
+	return func(port string) bool { return !taken[port] }
 }

@@ -40,6 +40,7 @@ type Battery struct {
 	close   func()
 
 	info     atomic.Pointer[DeviceInfo]
+	online   atomic.Bool             // whether the device is open
 	watchers sync.Map                // a chan announcement for each Watch
 	inputs   atomic.Pointer[[]entry] // the plan's, for the listener
 

@@ -82,6 +82,7 @@ func (b *Battery) find() (hid.Device, []byte, error) {
 // use starts anew with a device of which nothing is known yet.
 func (b *Battery) use(dev hid.Device, descriptor []byte) {
 	b.dev, b.descriptor = dev, descriptor
+	b.online.Store(true)
 	b.known = State{}
 	b.plan = tablePlan()
 	if len(descriptor) > 0 {
@@ -113,6 +114,7 @@ func (b *Battery) drop(cause error) error {
 	}
 	b.dev.Close()
 	b.dev = nil
+	b.online.Store(false)
 	b.retry.incarnation, _ = incarnation(b.path)
 	b.retry.failed(err)
 	return err

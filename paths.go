@@ -32,14 +32,16 @@ type DeviceInfo struct {
 // Devices lists every UPS attached, by bus and port. An empty list is no error. It needs no permission on a unit, and on Linux it asks
 // the kernel alone, so that units in use are not disturbed. Without cgo, or on a system that github.com/karalabe/hid does not know, it
 // returns [ErrUnsupported].
-func Devices() ([]DeviceInfo, error) { return devicesAt("") }
+func Devices() ([]DeviceInfo, error) {
+	return devicesWhere(func(string) bool { return true })
+}
 
-// devicesAt lists at least the unit at a path, if it is there, and every unit for "".
-func devicesAt(path string) ([]DeviceInfo, error) {
+// devicesWhere lists at least the units whose port is wanted.
+func devicesWhere(wanted func(port string) bool) ([]DeviceInfo, error) {
 	if !hid.Supported() {
 		return nil, errNoHID
 	}
-	devices, err := attached(path)
+	devices, err := attached(wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +63,7 @@ var errNoHID = fmt.Errorf("tripplite: reading a UPS is %w in this program: build
 
 // lookup returns the unit at a path, or the first one for "".
 func lookup(path string) (DeviceInfo, error) {
-	devices, err := devicesAt(path)
+	devices, err := devicesWhere(func(port string) bool { return path == "" || port == portOf(path) })
 	if err != nil {
 		return DeviceInfo{}, err
 	}

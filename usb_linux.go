@@ -27,9 +27,9 @@ type usb struct {
 
 var system = usb{sys: "/sys/bus/usb/devices", dev: "/dev/bus/usb", proc: "/proc"}
 
-// attached lists the units, or the one at a path.
-func attached(path string) ([]DeviceInfo, error) {
-	devices, err := system.attached(path)
+// attached lists the units whose port is wanted.
+func attached(wanted func(port string) bool) ([]DeviceInfo, error) {
+	devices, err := system.attached(wanted)
 	if errors.Is(err, fs.ErrNotExist) {
 		return enumerate() // a container without sysfs can still have the nodes
 	}
@@ -52,10 +52,10 @@ func incarnation(path string) (id string, known bool) {
 	if _, err := os.Stat(system.sys); err != nil {
 		return "", false
 	}
-	return system.read(device(path), "devnum"), true
+	return system.read(portOf(path), "devnum"), true
 }
 
-func (u usb) attached(only string) ([]DeviceInfo, error) {
+func (u usb) attached(wanted func(port string) bool) ([]DeviceInfo, error) {
 	entries, err := os.ReadDir(u.sys)
 	if err != nil {
 		return nil, fmt.Errorf("tripplite: listing the USB devices: %w", err)
@@ -63,8 +63,8 @@ func (u usb) attached(only string) ([]DeviceInfo, error) {
 	best := map[string]candidate{} // by device, so that a unit with several HID interfaces is listed once
 	for _, entry := range entries {
 		path := entry.Name()
-		dir := device(path)
-		if dir == path || only != "" && dir != device(only) || u.read(path, "bInterfaceClass") != hidClass {
+		dir := portOf(path)
+		if dir == path || !wanted(dir) || u.read(path, "bInterfaceClass") != hidClass {
 			continue
 		}
 		family, ok := familyOf(u.hex(dir, "idVendor"), u.hex(dir, "idProduct"))
@@ -141,8 +141,8 @@ func (u usb) driver(path string) string {
 // hidClass is the interface class of HID devices as sysfs writes it (HID 1.11, 4.1).
 const hidClass = "03"
 
-// device is the directory of the device that has the interface.
-func device(path string) string {
+// portOf is the part of a path that names the port, and in sysfs the directory of the device there.
+func portOf(path string) string {
 	dir, _, _ := strings.Cut(path, ":")
 	return dir
 }
@@ -166,8 +166,8 @@ func (u usb) hex(dir, file string) uint16 {
 
 // node is the file that opens the device.
 func (u usb) node(path string) string {
-	bus, _ := strconv.Atoi(u.read(device(path), "busnum"))
-	number, _ := strconv.Atoi(u.read(device(path), "devnum"))
+	bus, _ := strconv.Atoi(u.read(portOf(path), "busnum"))
+	number, _ := strconv.Atoi(u.read(portOf(path), "devnum"))
 	return fmt.Sprintf("%s/%03d/%03d", u.dev, bus, number)
 }
 
@@ -228,7 +228,7 @@ func readDescriptor(node string, iface uint16) ([]byte, error) {
 
 // whyNot tells apart why hidapi, whose error says nothing, could not open a unit.
 func (u usb) whyNot(path string, err error) error {
-	if u.read(device(path), "devnum") == "" {
+	if u.read(portOf(path), "devnum") == "" {
 		return ErrDisconnected
 	}
 	node := u.node(path)

@@ -4,8 +4,11 @@ package tripplite
 
 import "github.com/karalabe/hid"
 
-// attached lists the units; the path of one that is looked for is no help here.
-func attached(string) ([]DeviceInfo, error) { return enumerate() }
+// attached lists all units: hidapi cannot be asked for a few.
+func attached(func(port string) bool) ([]DeviceInfo, error) { return enumerate() }
+
+// portOf is the whole path, which does not tell the port here.
+func portOf(path string) string { return path }
 
 // openDevice opens a unit. Its report descriptor cannot be had here, so it will be asked for each report.
 func openDevice(path string) (hid.Device, []byte, error) {

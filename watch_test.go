@@ -296,7 +296,7 @@ func bankOf(t *testing.T, attached func() map[string]*fakeUPS) *Bank {
 	t.Helper()
 	_, descriptor := newFakeUPS(t, "smart1500lcd")
 	k := NewBank()
-	k.list = func() (devices []DeviceInfo, err error) {
+	k.list = func(func(string) bool) (devices []DeviceInfo, err error) {
 		for path := range attached() {
 			devices = append(devices, DeviceInfo{Path: path})
 		}
@@ -442,7 +442,7 @@ func TestABankThatIsClosedSaysSo(t *testing.T) {
 
 func TestABankThatCannotListSaysWhy(t *testing.T) {
 	k := NewBank()
-	k.list = func() ([]DeviceInfo, error) { return nil, errors.New("no list") }
+	k.list = func(func(string) bool) ([]DeviceInfo, error) { return nil, errors.New("no list") }
 	_, err := k.Get(t.Context())
 	require.EqualError(t, err, "no list")
 	for reading := range k.Watch(t.Context(), time.Hour) {

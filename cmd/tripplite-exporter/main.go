@@ -42,7 +42,7 @@ type cli struct {
 }
 
 func main() {
-	oneArena()
+	smallPages()
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50) // scrapes are small and rare: two megabytes less for no time to speak of
 	}

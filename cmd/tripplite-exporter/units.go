@@ -19,6 +19,7 @@ type units interface {
 
 // open returns the UPSes attached, or the captures named. A Bank opens its units when they are read.
 func open(captures []string, log *slog.Logger) (units, error) {
+	log = slog.New(quiet{log.Handler()})
 	if len(captures) == 0 {
 		return tripplite.NewBank(tripplite.WithLogger(log)), nil
 	}
@@ -43,6 +44,14 @@ func open(captures []string, log *slog.Logger) (units, error) {
 			})))
 	}
 	return r, nil
+}
+
+// quiet leaves out what a Battery says of its unit at the level of Info, because told says that of every unit.
+type quiet struct{ slog.Handler }
+
+// Enabled says whether a level is logged.
+func (q quiet) Enabled(ctx context.Context, level slog.Level) bool {
+	return level != slog.LevelInfo && q.Handler.Enabled(ctx, level)
 }
 
 // replay is a Bank of captures, whose paths are their names.
