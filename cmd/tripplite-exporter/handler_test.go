@@ -49,19 +49,20 @@ func TestEightUnitsOfWhichTwoFail(t *testing.T) {
 	require.NoError(t, err)
 	stuck := &hanging{Device: c.Device(0), wake: make(chan struct{})}
 	unplugged := c.Device(0)
-	var bank replay
+	var units []*tripplite.Battery
 	for i := range 8 {
 		path := tripplite.WithDeviceInfo(tripplite.DeviceInfo{Path: fmt.Sprintf("1-%d:1.0", i+1)})
 		descriptor := tripplite.WithReportDescriptor(c.Interfaces[0].Descriptor)
 		switch i {
 		case 2:
-			bank = append(bank, tripplite.New(unplugged, path, descriptor))
+			units = append(units, tripplite.New(unplugged, path, descriptor))
 		case 5:
-			bank = append(bank, tripplite.New(stuck, path, descriptor))
+			units = append(units, tripplite.New(stuck, path, descriptor))
 		default:
-			bank = append(bank, tripplite.New(c.Device(0), path, descriptor))
+			units = append(units, tripplite.New(c.Device(0), path, descriptor))
 		}
 	}
+	bank := tripplite.BankOf(units...)
 	t.Cleanup(func() {
 		close(stuck.wake)
 		bank.Close()

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strings"
 	"syscall"
 	"time"
 
@@ -20,7 +19,6 @@ import (
 
 	"github.com/tripplite-go/tripplite"
 	"github.com/tripplite-go/tripplite/collector"
-	"github.com/tripplite-go/tripplite/internal/capture"
 )
 
 type cli struct {
@@ -30,7 +28,7 @@ type cli struct {
 
 	Timeout time.Duration     `name:"scrape.timeout" default:"${timeout}" help:"Wait no longer for a UPS, even where Prometheus would (default: ${default})."`
 	Names   map[string]string `name:"name" mapsep:"none" placeholder:"PATH=NAME" help:"Give the UPS at a path, such as 1-4.2:1.0, a label name; repeatable."`
-	Replay  []string          `sep:"none" placeholder:"NAME|FILE" help:"Show a capture instead of the UPSes attached: ${captures}, or a capture file; repeatable."`
+	Replay  []string          `sep:"none" placeholder:"NAME|FILE" help:"Show a capture instead of the UPSes attached: a built-in one, such as smart1500lcd, or a capture file; repeatable."`
 
 	Numat    bool   `name:"compat.numat" help:"Add the series of the exporter of numat/tripplite."`
 	Hostname string `name:"compat.hostname" placeholder:"NAME" help:"The label hostname of those series, instead of this computer's full name."`
@@ -65,9 +63,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		kong.Name("tripplite-exporter"),
 		kong.Description("Shows the Tripp Lite UPSes attached to this computer to Prometheus."),
 		kong.Vars{
-			"captures": strings.Join(capture.Names(), ", "),
-			"timeout":  collector.DefaultTimeout.String(),
-			"version":  fmt.Sprintf("tripplite-exporter %s, %s", version().Main.Version, version().GoVersion),
+			"timeout": collector.DefaultTimeout.String(),
+			"version": fmt.Sprintf("tripplite-exporter %s, %s", version().Main.Version, version().GoVersion),
 		},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { done = true }),
