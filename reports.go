@@ -72,20 +72,20 @@ var reports = []report{
 	{path: "UPS.PowerSummary.RemainingCapacityLimit", when: nominal, most: 100,
 		set: number(1, func(s *State) *Value[float64] { return &s.Config.RemainingCapacityLimit })},
 	// NUT's table of Tripp Lite's own usages names these three.
-	{id: 0x0e, bytes: 2, short: true, path: "UPS.ffff0010.ffff007e", when: nominal,
+	{id: 0x0e, bytes: 2, short: true, path: "UPS.ffff0010.ffff007e", when: nominal, most: 0xffff,
 		set: code(func(s *State) *Value[uint16] { return &s.Config.CommunicationVersion })},
-	{id: 0x0f, bytes: 2, short: true, path: "UPS.ffff0010.ffff007c", when: nominal,
+	{id: 0x0f, bytes: 2, short: true, path: "UPS.ffff0010.ffff007c", when: nominal, most: 0xffff,
 		set: code(func(s *State) *Value[uint16] { return &s.Config.FirmwareVersion })},
-	{id: 0x6c, bytes: 2, path: "UPS.ffff0010.ffff007d", when: nominal,
+	{id: 0x6c, bytes: 2, path: "UPS.ffff0010.ffff007d", when: nominal, most: 0xffff,
 		set: code(func(s *State) *Value[BCD] { return &s.Config.ProtocolVersion })},
 	// Index 0 is no string (USB 2.0, 9.6.1).
-	{id: 0x28, bytes: 1, path: "UPS.PowerSummary.iProduct", when: nominal, least: 1,
+	{id: 0x28, bytes: 1, path: "UPS.PowerSummary.iProduct", when: nominal, least: 1, most: 0xff,
 		set: code(func(s *State) *Value[uint8] { return &s.StringIndex.Product })},
-	{id: 0x29, bytes: 1, path: "UPS.PowerSummary.iSerialNumber", when: nominal, least: 1,
+	{id: 0x29, bytes: 1, path: "UPS.PowerSummary.iSerialNumber", when: nominal, least: 1, most: 0xff,
 		set: code(func(s *State) *Value[uint8] { return &s.StringIndex.SerialNumber })},
-	{id: 0x2a, bytes: 1, path: "UPS.PowerSummary.iDeviceChemistry", when: nominal, least: 1,
+	{id: 0x2a, bytes: 1, path: "UPS.PowerSummary.iDeviceChemistry", when: nominal, least: 1, most: 0xff,
 		set: code(func(s *State) *Value[uint8] { return &s.StringIndex.DeviceChemistry })},
-	{id: 0x2b, bytes: 1, path: "UPS.PowerSummary.iManufacturer", when: nominal, least: 1,
+	{id: 0x2b, bytes: 1, path: "UPS.PowerSummary.iManufacturer", when: nominal, least: 1, most: 0xff,
 		set: code(func(s *State) *Value[uint8] { return &s.StringIndex.Manufacturer })},
 
 	{id: 0x18, bytes: 2, path: "UPS.PowerConverter.Input.Voltage", most: maxVolts * 10,
@@ -168,13 +168,9 @@ func seconds(field func(*State) *Value[time.Duration]) setter {
 	}
 }
 
+// code stores a number that is no measurement; its row's bounds keep it within T.
 func code[T ~uint8 | ~uint16](field func(*State) *Value[T]) setter {
-	return func(s *State, raw uint32, known bool) {
-		*field(s) = Value[T]{}
-		if known && uint32(T(raw)) == raw { // a field that a descriptor declares wider than its meaning may hold something else
-			*field(s) = ValueOf(T(raw))
-		}
-	}
+	return func(s *State, raw uint32, known bool) { *field(s) = Value[T]{T(raw), known} }
 }
 
 // flag is one bit of a PresentStatus collection.
