@@ -174,7 +174,16 @@ func TestAUnitAtAnotherPortIsAnotherUnit(t *testing.T) {
 	assert.Len(t, get(t, k, t.Context()), 1)
 }
 
+// long is for what takes a minute or so and finds what only many repetitions show.
+func long(t *testing.T) {
+	t.Helper()
+	if os.Getenv("E2E_LONG") == "" {
+		t.Skip("takes long: E2E_LONG=1 e2e/run has it, and so does .ci/run")
+	}
+}
+
 func TestAHundredDropsInARow(t *testing.T) {
+	long(t)
 	u := attachOne(t, "smart1500lcd")
 	b := u.open()
 	requireGood(t, b)
@@ -518,6 +527,7 @@ func (before used) assertSame(t *testing.T) {
 
 // TestTenThousandReadsUseNoMoreThanTen reads a unit that has three readings only, as a 1007 does, so that it takes a minute less.
 func TestTenThousandReadsUseNoMoreThanTen(t *testing.T) {
+	long(t)
 	c := load(t, "smart1500lcd")
 	c.Interfaces[0].Descriptor = []byte{
 		0x05, 0x84, 0x09, 0x04, 0xa1, 0x01, 0x09, 0x24, 0xa1, 0x02, // UPS.PowerSummary
