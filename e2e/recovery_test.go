@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -96,15 +97,10 @@ func TestAfterAReplugTheNextStateComesWithinTwoSeconds(t *testing.T) {
 
 func devnum(t *testing.T, path string) string {
 	t.Helper()
-	device, _, _ := cut(path)
+	device, _, _ := strings.Cut(path, ":")
 	text, err := os.ReadFile(filepath.Join("/sys/bus/usb/devices", device, "devnum"))
 	require.NoError(t, err)
 	return string(text)
-}
-
-func cut(path string) (device, iface string, ok bool) {
-	i := slices.Index([]byte(path), ':')
-	return path[:i], path[i+1:], i > 0
 }
 
 func TestAnotherModelAtTheSamePortIsReadByItsOwnDescriptor(t *testing.T) {
@@ -137,7 +133,7 @@ func TestAnotherModelAtTheSamePortIsReadByItsOwnDescriptor(t *testing.T) {
 // portOf is the number that the virtual host controller has for the port of a unit.
 func portOf(t *testing.T, u *unit) int {
 	t.Helper()
-	device, _, _ := cut(u.path)
+	device, _, _ := strings.Cut(u.path, ":")
 	var bus, port int
 	_, err := fmt.Sscanf(device, "%d-%d", &bus, &port)
 	require.NoError(t, err)
