@@ -88,9 +88,11 @@ func Open(path string, opts ...Option) (*Battery, error) {
 		return nil, err
 	}
 	b := newBatteryAt(info, opts)
-	if err := b.connect(); err != nil {
-		return nil, err
+	dev, descriptor, err := openListed(info)
+	if err != nil {
+		return nil, b.wrap(err)
 	}
+	b.use(dev, descriptor)
 	go b.work()
 	return b, nil
 }

@@ -44,20 +44,14 @@ func (b *Battery) connected() error {
 	case time.Now().Before(b.retry.at):
 		return b.retry.err
 	}
-	if err := b.connect(); err != nil {
+	dev, descriptor, err := b.reopen()
+	if err != nil {
+		err = b.wrap(err)
 		b.retry.failed(err)
 		return err
 	}
-	b.log.Info("the UPS is open", "path", b.path)
-	return nil
-}
-
-func (b *Battery) connect() error {
-	dev, descriptor, err := b.reopen()
-	if err != nil {
-		return b.wrap(err)
-	}
 	b.use(dev, descriptor)
+	b.log.Info("the UPS is open", "path", b.path)
 	return nil
 }
 
@@ -73,10 +67,15 @@ func (b *Battery) find() (hid.Device, []byte, error) {
 	if was := b.info.Swap(&info); *was != info {
 		b.log.Warn("another UPS is at this port now", "path", b.path, "was", *was, "is", info)
 	}
+	return openListed(info)
+}
+
+// openListed opens a unit that has just been listed.
+func openListed(info DeviceInfo) (hid.Device, []byte, error) {
 	if family, _ := familyOf(info.VendorID, info.ProductID); family.unsupported != "" {
 		return nil, nil, fmt.Errorf("%s (%04x:%04x) is %w: %s", info.Family, info.VendorID, info.ProductID, ErrUnsupported, family.unsupported)
 	}
-	return openDevice(b.path)
+	return openDevice(info.Path)
 }
 
 // use starts anew with a device of which nothing is known yet.
@@ -84,17 +83,22 @@ func (b *Battery) use(dev hid.Device, descriptor []byte) {
 	b.dev, b.descriptor = dev, descriptor
 	b.online.Store(true)
 	b.known = State{}
-	b.plan = tablePlan()
-	if len(descriptor) > 0 {
-		p, err := descriptorPlan(descriptor)
-		if err != nil {
-			b.log.Warn("the report descriptor is no use: the unit is asked for each report", "path", b.path, "err", err)
-		} else {
-			b.plan = p
-			b.log.Debug("declared and not understood", "path", b.path, "reports", p.unknown)
-		}
-	}
+	b.plan = b.planBy(descriptor)
 	b.publishInputs()
+}
+
+// planBy returns the plan for a unit with that descriptor, or the one that asks for each report where it is no use.
+func (b *Battery) planBy(descriptor []byte) plan {
+	if len(descriptor) == 0 {
+		return tablePlan()
+	}
+	p, err := descriptorPlan(descriptor)
+	if err != nil {
+		b.log.Warn("the report descriptor is no use: the unit is asked for each report", "path", b.path, "err", err)
+		return tablePlan()
+	}
+	b.log.Debug("declared and not understood", "path", b.path, "reports", p.unknown)
+	return p
 }
 
 // publishInputs gives the listener the plan's input reports, as a copy that the worker does not change.
