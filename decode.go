@@ -198,11 +198,12 @@ func (p *plan) reads(f hidreport.Field) bool {
 
 func entriesOf(d *hidreport.Descriptor, t hidreport.Type) []entry {
 	entries := statusEntries(d, t)
+	fields := namedFields(d, t)
 	for _, row := range reports {
 		if row.set == nil {
 			continue
 		}
-		field, ok := find(d, t, row)
+		field, ok := find(fields, row)
 		if !ok {
 			continue
 		}
@@ -223,33 +224,46 @@ func entriesOf(d *hidreport.Descriptor, t hidreport.Type) []entry {
 	return entries
 }
 
-// find returns the field that a row of the table describes: the one with the row's whole path, if possible in the row's report; or else
-// the one in the row's report whose usage is the row's, in collections that mean nothing else to the table.
-func find(d *hidreport.Descriptor, t hidreport.Type, row report) (field hidreport.Field, ok bool) {
-	name := row.path[strings.LastIndex(row.path, ".")+1:]
-	var best int
+// namedField is a field that may be a row of the table.
+type namedField struct {
+	hidreport.Field
+	path, usage string
+	known       bool // the path is one of the table's
+}
+
+func namedFields(d *hidreport.Descriptor, t hidreport.Type) []namedField {
+	var fields []namedField
 	for _, f := range d.Fields {
 		if f.Type != t || f.Usage() == 0 || f.Count != 1 || f.Size > 32 {
 			continue
 		}
-		path, fit := f.Path.String(), 0
+		path := f.Path.String()
+		known := slices.ContainsFunc(reports, func(row report) bool { return row.path == path })
+		fields = append(fields, namedField{f, path, f.Usage().String(), known})
+	}
+	return fields
+}
+
+// find returns the field that a row of the table describes: the one with the row's whole path, if possible in the row's report; or else
+// the one in the row's report whose usage is the row's, in collections that mean nothing else to the table.
+func find(fields []namedField, row report) (field hidreport.Field, ok bool) {
+	name := row.path[strings.LastIndex(row.path, ".")+1:]
+	var best int
+	for _, f := range fields {
+		fit := 0
 		switch {
-		case path == row.path && f.ReportID == row.id:
+		case f.path == row.path && f.ReportID == row.id:
 			fit = 3
-		case path == row.path:
+		case f.path == row.path:
 			fit = 2
-		case row.id != 0 && f.ReportID == row.id && f.Usage().String() == name && !inTable(path):
+		case row.id != 0 && f.ReportID == row.id && f.usage == name && !f.known:
 			fit = 1
 		}
 		if fit > best {
-			field, best = f, fit
+			field, best = f.Field, fit
 		}
 	}
 	return field, best > 0
-}
-
-func inTable(path string) bool {
-	return slices.ContainsFunc(reports, func(row report) bool { return row.path == path })
 }
 
 // statusEntries finds the flags wherever a descriptor puts them. A flag that several reports carry is taken from the first of: the
