@@ -64,7 +64,7 @@ func (u usb) attached(wanted func(port string) bool) ([]DeviceInfo, error) {
 	for _, entry := range entries {
 		path := entry.Name()
 		dir := portOf(path)
-		if dir == path || !wanted(dir) || u.read(path, "bInterfaceClass") != hidClass {
+		if dir == path || strings.HasSuffix(dir, rootHub) || !wanted(dir) || u.read(path, "bInterfaceClass") != hidClass {
 			continue
 		}
 		family, ok := familyOf(u.hex(dir, "idVendor"), u.hex(dir, "idProduct"))
@@ -141,6 +141,9 @@ func (u usb) driver(path string) string {
 // hidClass is the interface class of HID devices as sysfs writes it (HID 1.11, 4.1).
 const hidClass = "03"
 
+// rootHub is how the names of the interfaces of root hubs begin after the bus, as in 1-0:1.0; the ports that a UPS can be at count from 1.
+const rootHub = "-0"
+
 // portOf is the part of a path that names the port, and in sysfs the directory of the device there.
 func portOf(path string) string {
 	dir, _, _ := strings.Cut(path, ":")
@@ -184,8 +187,11 @@ func (u usb) descriptor(path string) []byte {
 	return descriptor
 }
 
+// usbHID is how the names of the kernel's HID devices on USB begin: with BUS_USB of linux/input.h.
+const usbHID = "0003:"
+
 func (u usb) sysfsDescriptor(path string) []byte {
-	files, _ := filepath.Glob(filepath.Join(u.sys, path, "*", "report_descriptor"))
+	files, _ := filepath.Glob(filepath.Join(u.sys, path, usbHID+"*", "report_descriptor"))
 	for _, file := range files {
 		if descriptor, err := os.ReadFile(file); err == nil && len(descriptor) > 0 {
 			return descriptor
