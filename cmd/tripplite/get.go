@@ -65,6 +65,7 @@ func (s *session) readOnly(controls bool) (tripplite.State, error) {
 	if err != nil {
 		return tripplite.State{}, err
 	}
+	defer b.Close()
 	return s.readOne(b, controls)
 }
 

@@ -73,6 +73,9 @@ type exit int
 
 // run is the whole program; it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
+	if len(args) == 0 { // what scripts run most often is spared the making of a parser
+		return readCommand{}.run(&session{ctx: ctx, stdout: stdout, stderr: stderr})
+	}
 	// A plug-in's own statuses hold for whatever goes wrong on its command line, and for its help.
 	checks := slices.Contains(args, "check")
 	defer func() {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 
 	"github.com/tripplite-go/tripplite"
@@ -12,43 +11,38 @@ import (
 type readCommand struct{}
 
 func (readCommand) run(s *session) int {
-	states, err := s.read()
-	if len(states) > 0 {
-		if err := print(s.stdout, states); err != nil {
-			s.complain(err)
-			return exitFailure
-		}
-	}
+	opens, err := s.chosen()
 	if err != nil {
 		s.complain(err)
 		return exitFailure
 	}
-	return exitOK
-}
-
-// read returns the State of every unit that could be read, and why the others could not.
-func (s *session) read() (states []tripplite.State, err error) {
-	opens, err := s.chosen()
-	if err != nil {
-		return nil, err
-	}
-	var errs []error
+	status := exitOK
+	var states []tripplite.State
 	for _, u := range opens {
 		b, err := u.open()
 		if err == nil {
+			defer b.Close() // after the JSON: closing hands the unit back to the kernel, which takes as long as reading it
 			var state tripplite.State
 			if state, err = s.readOne(b, true); err == nil {
 				states = append(states, state)
 			}
 		}
-		errs = append(errs, err)
+		if err != nil {
+			s.complain(err)
+			status = exitFailure
+		}
 	}
-	return states, errors.Join(errs...)
+	if len(states) > 0 {
+		if err := print(s.stdout, states); err != nil {
+			s.complain(err)
+			status = exitFailure
+		}
+	}
+	return status
 }
 
-// readOne reads and closes a unit. What it could not read of one that answers is said on standard error and is no failure.
+// readOne reads a unit. What it could not read of one that answers is said on standard error and is no failure.
 func (s *session) readOne(b *tripplite.Battery, controls bool) (tripplite.State, error) {
-	defer b.Close()
 	ctx, cancel := context.WithTimeout(s.ctx, patience)
 	defer cancel()
 	state, err := b.Get(ctx)
