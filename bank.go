@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Bank is every UPS that is attached, and every one that was. It opens units as they appear, by hot plug, and goes on naming those that
-// left until it is told to [Bank.Forget] them. It is safe for many goroutines.
+// Bank is several UPSes: every one that is attached or was, by [NewBank], or just those of [BankAt] or [BankOf]. It opens units as they
+// appear, by hot plug, and goes on naming those that left until it is told to [Bank.Forget] them. It is safe for many goroutines.
 type Bank struct {
 	opts []Option
 	list func(wanted func(port string) bool) ([]DeviceInfo, error)
@@ -31,6 +31,19 @@ type Reading struct {
 // NewBank makes a Bank of the units that are attached now or later. The options are for each of them.
 func NewBank(opts ...Option) *Bank {
 	return &Bank{opts: opts, list: devicesWhere, open: unopened, units: map[string]*Battery{}}
+}
+
+// BankAt makes a Bank of the units at these paths, whether they are attached now or later. It leaves all others alone. A path at which
+// no unit has been seen yet has [ErrNotFound].
+func BankAt(paths []string, opts ...Option) *Bank {
+	k := BankOf()
+	k.list = func(func(string) bool) ([]DeviceInfo, error) { return nil, supported() }
+	for _, path := range paths {
+		if k.units[path] == nil {
+			k.units[path] = k.open(DeviceInfo{Path: path}, opts)
+		}
+	}
+	return k
 }
 
 // BankOf makes a Bank of just these units, such as fake ones in a test. It takes up no others, and closes them when it is closed.
@@ -128,7 +141,7 @@ func (k *Bank) Watch(ctx context.Context, every time.Duration) iter.Seq[Reading]
 	}
 }
 
-// Forget closes the unit at a path and names it no more, unless it is attached: then the next look around finds it again.
+// Forget closes the unit at a path and names it no more. A Bank of [NewBank] takes it up again if it is attached.
 func (k *Bank) Forget(path string) {
 	k.mu.Lock()
 	b := k.units[path]

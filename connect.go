@@ -38,7 +38,7 @@ func (b *Battery) connected() error {
 	id, known := incarnation(b.path)
 	switch {
 	case known && id == "":
-		return b.wrap(ErrDisconnected)
+		return b.wrap(b.gone())
 	case known && id != b.retry.incarnation:
 		b.retry = retry{incarnation: id} // plugged in anew: worth an attempt at once
 	case time.Now().Before(b.retry.at):
@@ -60,14 +60,22 @@ func (b *Battery) find() (hid.Device, []byte, error) {
 	info, err := lookup(b.path)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return nil, nil, ErrDisconnected
+		return nil, nil, b.gone()
 	case err != nil:
 		return nil, nil, err
 	}
-	if was := b.info.Swap(&info); *was != info {
+	if was := b.info.Swap(&info); was.VendorID != 0 && *was != info {
 		b.log.Warn("another UPS is at this port now", "path", b.path, "was", *was, "is", info)
 	}
 	return openListed(info)
+}
+
+// gone is what there is to say of a port that has no unit now.
+func (b *Battery) gone() error {
+	if b.Info().VendorID == 0 {
+		return ErrNotFound // nor has it ever had one
+	}
+	return ErrDisconnected
 }
 
 // openListed opens a unit that has just been listed.

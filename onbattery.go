@@ -14,9 +14,9 @@ type OnBattery struct {
 	changedSince time.Time
 }
 
-// Observe takes the results of a [Battery.Get] or a [Battery.Watch], as in rule.Observe(b.Get(ctx)), and says whether it changed what is believed: true when power fails and
-// when it returns, and for the first State that tells. An error without a State changes nothing: neither does it confirm a change that
-// is waiting to be believed, nor does it take one back.
+// Observe takes the results of a [Battery.Get] or a [Battery.Watch], as in rule.Observe(b.Get(ctx)), and says whether it changed what
+// is believed: true when power fails and when it returns, and for the first State that tells. An error without a State changes nothing:
+// neither does it confirm a change that is waiting to be believed, nor does it take one back.
 func (o *OnBattery) Observe(state State, _ error) (changed bool) {
 	onBattery, ok := runsOnBattery(state.Status)
 	switch {

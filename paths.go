@@ -38,8 +38,8 @@ func Devices() ([]DeviceInfo, error) {
 
 // devicesWhere lists at least the units whose port is wanted.
 func devicesWhere(wanted func(port string) bool) ([]DeviceInfo, error) {
-	if !hid.Supported() {
-		return nil, errNoHID
+	if err := supported(); err != nil {
+		return nil, err
 	}
 	devices, err := attached(wanted)
 	if err != nil {
@@ -59,7 +59,13 @@ func Paths() ([]string, error) {
 	return paths, err
 }
 
-var errNoHID = fmt.Errorf("tripplite: reading a UPS is %w in this program: build it with CGO_ENABLED=1 and a C compiler, on Linux, macOS, Windows or FreeBSD", ErrUnsupported)
+// supported returns why this program can open no unit.
+func supported() error {
+	if hid.Supported() {
+		return nil
+	}
+	return fmt.Errorf("tripplite: reading a UPS is %w in this program: build it with CGO_ENABLED=1 and a C compiler, on Linux, macOS, Windows or FreeBSD", ErrUnsupported)
+}
 
 // lookup returns the unit at a path, or the first one for "".
 func lookup(path string) (DeviceInfo, error) {

@@ -123,6 +123,20 @@ func TestOpenOfAPathWhereNoUnitIsNamesThePath(t *testing.T) {
 	require.EqualError(t, err, "tripplite: no such path: no Tripp Lite UPS found: check the USB cable, and that lsusb shows the unit")
 }
 
+func TestABankAtAPathWhereNoUnitIsNamesThePath(t *testing.T) {
+	if !hid.Supported() {
+		t.Skip("this test binary has no cgo")
+	}
+	k := BankAt([]string{"9-9:1.0", "9-8:1.0", "9-9:1.0"})
+	defer k.Close()
+	readings, err := k.Get(t.Context())
+	require.NoError(t, err)
+	require.Len(t, readings, 2)
+	require.Equal(t, "9-8:1.0", readings[0].Info.Path)
+	require.ErrorIs(t, readings[1].Err, ErrNotFound)
+	require.EqualError(t, readings[1].Err, "tripplite: 9-9:1.0: no Tripp Lite UPS found: check the USB cable, and that lsusb shows the unit")
+}
+
 func TestOpenOfTheFirstUnitWhereThereIsNone(t *testing.T) {
 	paths, _ := Paths()
 	if !hid.Supported() || len(paths) > 0 {

@@ -486,6 +486,37 @@ func TestABankWatchesUnitsComeAndGo(t *testing.T) {
 	t.Fatal("the units were not seen to come and go")
 }
 
+func TestABankAtPathsWaitsForItsUnitsAndLeavesOthersAlone(t *testing.T) {
+	units := attach(t, load(t, "smart1500lcd"), load(t, "pro1500rt2u"))
+	other, u := units[0], units[1]
+	u.Unplug()
+	k := tripplite.BankAt([]string{u.path})
+	defer k.Close()
+	require.ErrorIs(t, get(t, k, t.Context())[u.path].Err, tripplite.ErrNotFound, "never seen")
+
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var said []error
+	for r := range k.Watch(ctx, 100*time.Millisecond) {
+		require.Equal(t, u.path, r.Info.Path)
+		switch said = append(said, r.Err); len(said) {
+		case 1:
+			require.ErrorIs(t, r.Err, tripplite.ErrNotFound)
+			require.NoError(t, u.Plug())
+		case 2:
+			require.NoError(t, r.Err)
+			assert.Equal(t, tripplite.ValueOf(123.3), r.State.Input.Voltage)
+			assert.Equal(t, uint16(0xa0a0), r.Info.ProductID)
+			u.Unplug()
+		}
+		if errors.Is(r.Err, tripplite.ErrDisconnected) {
+			assert.Zero(t, other.Counts().Transfers(), "the other unit")
+			return
+		}
+	}
+	t.Fatal("the unit was not seen to come and go")
+}
+
 // used is what a process may leak.
 type used struct {
 	goroutines, threads, files int

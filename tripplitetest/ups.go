@@ -12,6 +12,7 @@ import (
 
 	"github.com/tripplite-go/tripplite"
 	"github.com/tripplite-go/tripplite/internal/capture"
+	"github.com/tripplite-go/tripplite/internal/replay"
 )
 
 // UPS is a unit for tests, and the [hid.Device] by which it is read. It starts as its capture says and stays so until the test changes
@@ -89,10 +90,9 @@ func load(t testing.TB, nameOrFile string) (*capture.Capture, capture.Interface)
 }
 
 func infoOf(c *capture.Capture) tripplite.DeviceInfo {
-	return tripplite.DeviceInfo{
-		Path: "1-1:1.0", VendorID: uint16(c.VendorID), ProductID: uint16(c.ProductID), Release: uint16(c.Release),
-		Manufacturer: c.Manufacturer, Product: c.Product, Serial: c.Serial, Interface: c.UPSInterface,
-	}
+	info := replay.Info(c)
+	info.Path = "1-1:1.0"
+	return info
 }
 
 // Battery opens the unit. The options come after those that say what the unit is, and win. The Battery is closed when the test ends; a

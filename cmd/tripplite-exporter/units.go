@@ -2,11 +2,10 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 
 	"github.com/tripplite-go/tripplite"
-	"github.com/tripplite-go/tripplite/internal/capture"
+	"github.com/tripplite-go/tripplite/internal/replay"
 )
 
 // open returns the UPSes attached, which it opens when they are read, or the captures named.
@@ -15,25 +14,9 @@ func open(captures []string, log *slog.Logger) (*tripplite.Bank, error) {
 	if len(captures) == 0 {
 		return tripplite.NewBank(tripplite.WithLogger(log)), nil
 	}
-	var units []*tripplite.Battery
-	named := map[string]int{}
-	for _, nameOrFile := range captures {
-		c, err := capture.Load(nameOrFile)
-		if err != nil {
-			tripplite.BankOf(units...).Close()
-			return nil, err
-		}
-		path := c.Name
-		if named[c.Name]++; named[c.Name] > 1 {
-			path = fmt.Sprintf("%s#%d", c.Name, named[c.Name]) // units are told apart by their paths
-		}
-		units = append(units, tripplite.New(c.Device(c.UPSInterface),
-			tripplite.WithLogger(log),
-			tripplite.WithReportDescriptor(c.Interfaces[c.UPSInterface].Descriptor),
-			tripplite.WithDeviceInfo(tripplite.DeviceInfo{
-				Path: path, VendorID: uint16(c.VendorID), ProductID: uint16(c.ProductID), Release: uint16(c.Release),
-				Manufacturer: c.Manufacturer, Product: c.Product, Serial: c.Serial,
-			})))
+	units, err := replay.Open(captures, tripplite.WithLogger(log))
+	if err != nil {
+		return nil, err
 	}
 	return tripplite.BankOf(units...), nil
 }

@@ -64,7 +64,7 @@ type finding struct {
 }
 
 func (c checkCommand) run(s *session) int {
-	units, err := s.source()
+	units, err := s.bank()
 	if err != nil {
 		return s.conclude([]finding{{unknown, err.Error()}}, nil, nil)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tripplite-go/tripplite"
 	"github.com/tripplite-go/tripplite/internal/capture"
+	"github.com/tripplite-go/tripplite/internal/replay"
 )
 
 type explainCommand struct {
@@ -52,7 +53,7 @@ func (c explainCommand) text() (string, error) {
 // dumpOf is what a unit said of which there is a capture.
 func dumpOf(c *capture.Capture) tripplite.Dump {
 	from := c.Interfaces[c.UPSInterface]
-	d := tripplite.Dump{Info: infoOf(c), Descriptor: from.Descriptor}
+	d := tripplite.Dump{Info: replay.Info(c), Descriptor: from.Descriptor}
 	for _, r := range from.Reports {
 		raw := tripplite.RawReport{ID: byte(r.ID), Bytes: r.Bytes}
 		if r.Error == capture.Stall {

@@ -17,7 +17,7 @@ func (statusCommand) Help() string {
 }
 
 func (statusCommand) run(s *session) int {
-	units, err := s.source()
+	units, err := s.bank()
 	if err != nil {
 		s.complain(err)
 		return exitFailure

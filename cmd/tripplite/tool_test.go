@@ -23,7 +23,6 @@ import (
 type scripted []tripplite.Reading
 
 func (s scripted) Get(context.Context) ([]tripplite.Reading, error) { return s, nil }
-func (s scripted) Close() error                                     { return nil }
 
 func (s scripted) Watch(ctx context.Context, _ time.Duration) iter.Seq[tripplite.Reading] {
 	return func(yield func(tripplite.Reading) bool) {
@@ -175,9 +174,9 @@ func TestList(t *testing.T) {
 	code, stdout, stderr := tool(t, "list", "--replay", "smart1500lcd", "--replay", "pro1500rt2u")
 	require.Zero(t, code)
 	require.Empty(t, stderr)
-	require.Equal(t, `PATH          ID         FAMILY  PRODUCT         SERIAL  ACCESS
-smart1500lcd  09ae:2012  -       Tripp Lite UPS  -       yes
-pro1500rt2u   05dd:a0a0  -       MINUTEMAN UPS   -       yes
+	require.Equal(t, `PATH          ID         FAMILY           PRODUCT         SERIAL  ACCESS
+smart1500lcd  09ae:2012  Tripp Lite 2xxx  Tripp Lite UPS  -       yes
+pro1500rt2u   05dd:a0a0  Delta/Minuteman  MINUTEMAN UPS   -       yes
 `, stdout)
 }
 

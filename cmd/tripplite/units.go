@@ -7,30 +7,28 @@ import (
 	"iter"
 	"log/slog"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/tripplite-go/tripplite"
-	"github.com/tripplite-go/tripplite/internal/capture"
+	"github.com/tripplite-go/tripplite/internal/replay"
 )
 
-// source is the units that a command follows: a [tripplite.Bank], or what the flags name.
+// source is what a command reads: a [tripplite.Bank], or what a test has in its place.
 type source interface {
 	Get(ctx context.Context) ([]tripplite.Reading, error)
 	Watch(ctx context.Context, every time.Duration) iter.Seq[tripplite.Reading]
-	Close() error
 }
 
-// source returns the units that the flags name: all, unless they say otherwise.
-func (s *session) source() (source, error) {
-	if s.Path == "" && s.Replay == nil {
-		return tripplite.NewBank(s.batteryOptions()...), nil
+// bank returns the units that the flags name: all, unless they say otherwise.
+func (s *session) bank() (*tripplite.Bank, error) {
+	switch {
+	case s.Path != "":
+		return tripplite.BankAt([]string{s.Path}, s.batteryOptions()...), nil
+	case s.Replay != nil:
+		units, err := replay.Open(s.Replay, s.batteryOptions()...)
+		return tripplite.BankOf(units...), err
 	}
-	opens, err := s.chosen()
-	if err != nil {
-		return nil, err
-	}
-	return &few{units: opens}, nil
+	return tripplite.NewBank(s.batteryOptions()...), nil
 }
 
 func (s *session) batteryOptions() []tripplite.Option {
@@ -49,8 +47,13 @@ type unit struct {
 
 // chosen returns the units that the flags name, one by one; at least one where there is no error.
 func (s *session) chosen() ([]unit, error) {
+	var units []unit
 	if s.Replay != nil {
-		return s.replayed()
+		replayed, err := replay.Open(s.Replay, s.batteryOptions()...)
+		for _, b := range replayed {
+			units = append(units, unit{b.Info(), func() (*tripplite.Battery, error) { return b, nil }})
+		}
+		return units, err
 	}
 	at := func(info tripplite.DeviceInfo) unit {
 		return unit{info, func() (*tripplite.Battery, error) { return tripplite.Open(info.Path, s.batteryOptions()...) }}
@@ -59,147 +62,13 @@ func (s *session) chosen() ([]unit, error) {
 		return []unit{at(tripplite.DeviceInfo{Path: s.Path})}, nil
 	}
 	devices, err := tripplite.Devices()
-	if err != nil {
-		return nil, err
+	if err == nil && len(devices) == 0 {
+		err = tripplite.ErrNotFound
 	}
-	if len(devices) == 0 {
-		return nil, tripplite.ErrNotFound
+	for _, info := range devices {
+		units = append(units, at(info))
 	}
-	units := make([]unit, len(devices))
-	for i, info := range devices {
-		units[i] = at(info)
-	}
-	return units, nil
-}
-
-func (s *session) replayed() ([]unit, error) {
-	var units []unit
-	for _, name := range s.Replay {
-		c, err := capture.Load(name)
-		if err != nil {
-			return nil, err
-		}
-		info := infoOf(c)
-		units = append(units, unit{info, func() (*tripplite.Battery, error) {
-			opts := append(s.batteryOptions(), tripplite.WithDeviceInfo(info), tripplite.WithReportDescriptor(c.Interfaces[c.UPSInterface].Descriptor))
-			return tripplite.New(c.Device(c.UPSInterface), opts...), nil
-		}})
-	}
-	return units, nil
-}
-
-// infoOf is what is known of a unit that is only a capture; its name stands for its path.
-func infoOf(c *capture.Capture) tripplite.DeviceInfo {
-	return tripplite.DeviceInfo{
-		Path: c.Name, VendorID: uint16(c.VendorID), ProductID: uint16(c.ProductID), Release: uint16(c.Release),
-		Serial: c.Serial, Manufacturer: c.Manufacturer, Product: c.Product,
-	}
-}
-
-// few are units that were named, as a [source]: unlike a Bank, which opens whatever is attached, it leaves all others alone.
-type few struct {
-	units []unit
-
-	mu     sync.Mutex
-	opened []*tripplite.Battery // nil where the unit is not
-}
-
-// battery returns a unit that is open, or why it cannot be opened.
-func (f *few) battery(i int) (*tripplite.Battery, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.opened == nil {
-		f.opened = make([]*tripplite.Battery, len(f.units))
-	}
-	if f.opened[i] != nil {
-		return f.opened[i], nil
-	}
-	var err error
-	f.opened[i], err = f.units[i].open()
-	return f.opened[i], err
-}
-
-func (f *few) Get(ctx context.Context) ([]tripplite.Reading, error) {
-	readings := make([]tripplite.Reading, len(f.units))
-	var reads sync.WaitGroup
-	for i, u := range f.units {
-		reads.Add(1)
-		go func() {
-			defer reads.Done()
-			b, err := f.battery(i)
-			if err != nil {
-				readings[i] = tripplite.Reading{Info: u.info, Err: err}
-				return
-			}
-			state, err := b.Get(ctx)
-			readings[i] = tripplite.Reading{Info: b.Info(), State: state, Err: err}
-		}()
-	}
-	reads.Wait()
-	return readings, nil
-}
-
-// again is how long a unit that cannot be opened is left alone.
-const again = time.Second
-
-// Watch says of a unit that cannot be opened why, once, and goes on trying.
-func (f *few) Watch(ctx context.Context, every time.Duration) iter.Seq[tripplite.Reading] {
-	return func(yield func(tripplite.Reading) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		var watches sync.WaitGroup
-		defer watches.Wait()
-		defer cancel()
-
-		readings := make(chan tripplite.Reading)
-		send := func(r tripplite.Reading) {
-			select {
-			case readings <- r:
-			case <-ctx.Done():
-			}
-		}
-		for i, u := range f.units {
-			watches.Add(1)
-			go func() {
-				defer watches.Done()
-				b, err := f.battery(i)
-				for said := ""; err != nil; b, err = f.battery(i) {
-					if err.Error() != said {
-						said = err.Error()
-						send(tripplite.Reading{Info: u.info, Err: err})
-					}
-					select {
-					case <-ctx.Done():
-						return
-					case <-time.After(again):
-					}
-				}
-				for state, err := range b.Watch(ctx, every) {
-					send(tripplite.Reading{Info: b.Info(), State: state, Err: err})
-				}
-			}()
-		}
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case r := <-readings:
-				if !yield(r) {
-					return
-				}
-			}
-		}
-	}
-}
-
-func (f *few) Close() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, b := range f.opened {
-		if b != nil {
-			b.Close()
-		}
-	}
-	return nil
+	return units, err
 }
 
 // hasState says whether a Reading's State is good: a partial error comes with one that lacks what the error names.

@@ -34,7 +34,7 @@ func (c watchCommand) Validate() error {
 }
 
 func (c watchCommand) run(s *session) int {
-	units, err := s.source()
+	units, err := s.bank()
 	if err != nil {
 		s.complain(err)
 		return exitFailure

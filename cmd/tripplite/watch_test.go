@@ -20,7 +20,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tripplite-go/tripplite"
-	"github.com/tripplite-go/tripplite/internal/capture"
 	"github.com/tripplite-go/tripplite/internal/program"
 )
 
@@ -164,28 +163,6 @@ func TestWatchGoesOnUntilItIsInterrupted(t *testing.T) {
 		units[state.Path]++
 	}
 	require.Len(t, units, 2, "both units, side by side")
-}
-
-func TestWatchWaitsForAUnitThatCannotBeOpened(t *testing.T) {
-	c, err := capture.Load("smart1500lcd")
-	require.NoError(t, err)
-	tries := 0
-	units := &few{units: []unit{{tripplite.DeviceInfo{Path: "1-1:1.0"}, func() (*tripplite.Battery, error) {
-		if tries++; tries < 3 {
-			return nil, lost("1-1:1.0").Err
-		}
-		return tripplite.New(c.Device(0), tripplite.WithDeviceInfo(tripplite.DeviceInfo{Path: "1-1:1.0"})), nil
-	}}}}
-	defer units.Close()
-	var readings []tripplite.Reading
-	for r := range units.Watch(t.Context(), time.Second) {
-		if readings = append(readings, r); len(readings) == 2 {
-			break
-		}
-	}
-	require.ErrorIs(t, readings[0].Err, tripplite.ErrDisconnected, "said once, though tried twice")
-	require.NoError(t, readings[1].Err)
-	require.Equal(t, tripplite.ValueOf(117.2), readings[1].State.Input.Voltage)
 }
 
 func newView() *view {

@@ -7,94 +7,78 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"os"
+	"slices"
 	"strings"
-	"sync"
 	"text/tabwriter"
 	"time"
 
 	"github.com/tripplite-go/tripplite"
 )
 
-type unit struct{ name, path string }
-
 func main() {
-	var units []unit
+	names := map[string]string{} // by path
 	flag.Func("ups", "the `name=path` of a UPS; may be given several times", func(text string) error {
 		name, path, found := strings.Cut(text, "=")
 		if !found {
 			return errors.New("it must be name=path")
 		}
-		units = append(units, unit{name, path})
+		names[path] = name
 		return nil
 	})
 	flag.Parse()
-	if len(units) == 0 {
-		paths, err := tripplite.Paths()
-		if err != nil {
-			log.Fatal(err)
-		}
-		for _, path := range paths {
-			units = append(units, unit{path, path})
-		}
+	bank := tripplite.NewBank()
+	if len(names) > 0 {
+		bank = tripplite.BankAt(slices.Collect(maps.Keys(names)))
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	if err := run(ctx, os.Stdout, units, tripplite.Open); err != nil {
+	err := run(ctx, os.Stdout, bank, names)
+	bank.Close()
+	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-// opener is tripplite.Open, or what a test has in its place.
-type opener func(path string, opts ...tripplite.Option) (*tripplite.Battery, error)
-
-// run prints a line for each unit that answers, and returns what is wrong with the others: one that is lost spoils no other.
-func run(ctx context.Context, out io.Writer, units []unit, open opener) error {
-	if len(units) == 0 {
-		return tripplite.ErrNotFound // Paths has it as an empty list
+// run prints a line for each unit that answers, in the order of their paths, and returns what is wrong with the others: one that is
+// lost or slow spoils no other.
+func run(ctx context.Context, out io.Writer, bank *tripplite.Bank, names map[string]string) error {
+	readings, err := bank.Get(ctx)
+	if err != nil {
+		return err
 	}
-	lines, errs := make([]string, len(units)), make([]error, len(units))
-	var reads sync.WaitGroup
-	for i, u := range units {
-		reads.Add(1)
-		go func() { // side by side, so that a slow unit costs its own time only
-			defer reads.Done()
-			if lines[i], errs[i] = read(ctx, u.path, open); errs[i] != nil {
-				errs[i] = fmt.Errorf("%s: %w", u.name, errs[i])
-			}
-		}()
+	if len(readings) == 0 {
+		return tripplite.ErrNotFound // for a Bank of all units that is no error
 	}
-	reads.Wait()
+	var errs []error
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for i, line := range lines {
-		if line != "" {
-			fmt.Fprintf(table, "%s\t%s\n", units[i].name, line)
+	for _, r := range readings {
+		name := cmp.Or(names[r.Info.Path], r.Info.Path)
+		if r.Err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, r.Err))
+			if !errors.As(r.Err, new(*tripplite.PartialError)) {
+				continue // there is no State: nothing in it is a reading
+			}
 		}
+		fmt.Fprintf(table, "%s\t%s\n", name, line(r.State))
 	}
 	return errors.Join(append(errs, table.Flush())...)
 }
 
-// read returns a line together with an error when some readings could not be had: they are "unknown" in the line.
-func read(ctx context.Context, path string, open opener) (line string, err error) {
-	ups, err := open(path)
-	if err != nil {
-		return "", err
-	}
-	defer ups.Close()
-	state, err := ups.Get(ctx)
-	if err != nil && !errors.As(err, new(*tripplite.PartialError)) {
-		return "", err // there is no State: nothing in it is a reading
-	}
+// line says "unknown" of what a unit does not report, or what could not be had this time.
+func line(state tripplite.State) string {
 	power := "unknown"
 	if mains, known := state.Status.ACPresent.Get(); known { // a unit that does not say is not on battery
 		power = map[bool]string{true: "mains", false: "battery"}[mains]
 	}
 	return fmt.Sprintf("power: %s\tinput: %v V\tload: %v %%\tcharge: %v %%\tleft: %v",
-		power, state.Input.Voltage, state.Output.PercentLoad, state.RemainingCapacity, state.RunTimeToEmpty), err
+		power, state.Input.Voltage, state.Output.PercentLoad, state.RemainingCapacity, state.RunTimeToEmpty)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -13,46 +12,37 @@ import (
 	"github.com/tripplite-go/tripplite/tripplitetest"
 )
 
-// attached opens units by path, as tripplite.Open does.
-func attached(t *testing.T, captures map[string]string) (units map[string]*tripplitetest.UPS, open opener) {
+// plugged is a unit at a path.
+func plugged(t *testing.T, capture, path string) *tripplitetest.UPS {
 	t.Helper()
-	units = map[string]*tripplitetest.UPS{}
-	for path, name := range captures {
-		units[path] = tripplitetest.NewUPS(t, name)
-		units[path].Info.Path = path
-	}
-	return units, func(path string, opts ...tripplite.Option) (*tripplite.Battery, error) {
-		if units[path] == nil {
-			return nil, fmt.Errorf("tripplite: %s: %w", path, tripplite.ErrNotFound)
-		}
-		return units[path].Battery(opts...), nil
-	}
+	u := tripplitetest.NewUPS(t, capture)
+	u.Info.Path = path
+	return u
 }
 
 func TestEachUnitHasALineOrAReason(t *testing.T) {
-	units, open := attached(t, map[string]string{"1-4.2:1.0": "pro1500rt2u", "1-3:1.0": "smart1500lcd", "1-5:1.0": "smart1500lcd"})
-	units["1-3:1.0"].PowerFailure()
-	units["1-3:1.0"].FailReport(0x1e, errors.New("no answer"))
-	units["1-5:1.0"].Unplug()
+	desk, rack, lab := plugged(t, "smart1500lcd", "1-3:1.0"), plugged(t, "pro1500rt2u", "1-4.2:1.0"), plugged(t, "smart1500lcd", "1-5:1.0")
+	desk.PowerFailure()
+	desk.FailReport(0x1e, errors.New("no answer"))
+	lab.Unplug()
+	bank := tripplitetest.NewBank(t, desk, rack, lab)
 	var out strings.Builder
-	err := run(t.Context(), &out, []unit{{"rack", "1-4.2:1.0"}, {"lab", "1-5:1.0"}, {"attic", "1-9:1.0"}, {"desk", "1-3:1.0"}}, open)
+	err := run(t.Context(), &out, bank, map[string]string{"1-3:1.0": "desk", "1-5:1.0": "lab"})
 	require.ErrorIs(t, err, tripplite.ErrDisconnected)
-	require.ErrorIs(t, err, tripplite.ErrNotFound)
 	assert.Equal(t, []string{
-		"lab: tripplite: 1-5:1.0: the UPS is disconnected: it is read again as soon as it is back at this port (report 0x32: the unit is unplugged)",
-		"attic: tripplite: 1-9:1.0: no Tripp Lite UPS found: check the USB cable, and that lsusb shows the unit",
 		"desk: 1-3:1.0: report 0x1e (UPS.OutletSystem.Outlet.PercentLoad): no answer",
+		"lab: tripplite: 1-5:1.0: the UPS is disconnected: it is read again as soon as it is back at this port (report 0x32: the unit is unplugged)",
 	}, strings.Split(err.Error(), "\n"))
 	assert.Equal(t, ""+
-		"rack  power: mains    input: 123.3 V  load: 22 %       charge: 100 %  left: 35m17s\n"+
-		"desk  power: battery  input: 0 V      load: unknown %  charge: 100 %  left: 16m44s\n", out.String())
+		"desk       power: battery  input: 0 V      load: unknown %  charge: 100 %  left: 16m44s\n"+
+		"1-4.2:1.0  power: mains    input: 123.3 V  load: 22 %       charge: 100 %  left: 35m17s\n", out.String())
 }
 
 func TestUnitsThatAllAnswerAreNoError(t *testing.T) {
-	_, open := attached(t, map[string]string{"1-4.2:1.0": "pro1500rt2u", "1-3:1.0": "smart1500lcd"})
+	bank := tripplitetest.NewBank(t, plugged(t, "smart1500lcd", "1-3:1.0"), plugged(t, "pro1500rt2u", "1-4.2:1.0"))
 	for range 2 {
 		var out strings.Builder
-		require.NoError(t, run(t.Context(), &out, []unit{{"1-3:1.0", "1-3:1.0"}, {"1-4.2:1.0", "1-4.2:1.0"}}, open))
+		require.NoError(t, run(t.Context(), &out, bank, nil))
 		assert.Equal(t, ""+
 			"1-3:1.0    power: mains  input: 117.2 V  load: 14 %  charge: 100 %  left: 16m44s\n"+
 			"1-4.2:1.0  power: mains  input: 123.3 V  load: 22 %  charge: 100 %  left: 35m17s\n", out.String())
@@ -60,5 +50,5 @@ func TestUnitsThatAllAnswerAreNoError(t *testing.T) {
 }
 
 func TestNoUnitIsAnError(t *testing.T) {
-	require.ErrorIs(t, run(t.Context(), &strings.Builder{}, nil, nil), tripplite.ErrNotFound)
+	require.ErrorIs(t, run(t.Context(), new(strings.Builder), tripplite.BankOf(), nil), tripplite.ErrNotFound)
 }

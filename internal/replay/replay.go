@@ -1,0 +1,37 @@
+// Package replay makes units of captures.
+package replay
+
+import (
+	"fmt"
+
+	"github.com/tripplite-go/tripplite"
+	"github.com/tripplite-go/tripplite/internal/capture"
+)
+
+// Open opens captures, each a built-in one or a file, as units that have their names for paths.
+func Open(namesOrFiles []string, opts ...tripplite.Option) ([]*tripplite.Battery, error) {
+	var units []*tripplite.Battery
+	named := map[string]int{}
+	for _, nameOrFile := range namesOrFiles {
+		c, err := capture.Load(nameOrFile)
+		if err != nil {
+			tripplite.BankOf(units...).Close()
+			return nil, err
+		}
+		info := Info(c)
+		if named[c.Name]++; named[c.Name] > 1 {
+			info.Path = fmt.Sprintf("%s#%d", c.Name, named[c.Name]) // units are told apart by their paths
+		}
+		of := []tripplite.Option{tripplite.WithDeviceInfo(info), tripplite.WithReportDescriptor(c.Interfaces[c.UPSInterface].Descriptor)}
+		units = append(units, tripplite.New(c.Device(c.UPSInterface), append(of, opts...)...))
+	}
+	return units, nil
+}
+
+// Info is what a capture says of its unit. Its name stands for the path.
+func Info(c *capture.Capture) tripplite.DeviceInfo {
+	return tripplite.DeviceInfo{
+		Path: c.Name, VendorID: uint16(c.VendorID), ProductID: uint16(c.ProductID), Release: uint16(c.Release),
+		Serial: c.Serial, Manufacturer: c.Manufacturer, Product: c.Product, Interface: c.UPSInterface,
+	}
+}
