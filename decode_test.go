@@ -314,7 +314,7 @@ var converterFlags = map[int]string{
 // declared are the reports of the table that the descriptors of two captures declare as features.
 var declared = map[string]string{
 	"smart1500lcdxl": "01 02 03 04 10 11 15 17 18 19 1b 1e 20 22 23 28 29 2a 2b 30 31 32 34 35 36 37 47 52 6c",
-	"pro1500rt2u":    "01 02 03 04 06 09 0f 10 11 15 16 17 18 19 1b 1c 1e 20 21 22 23 28 29 2a 2b 30 31 32 34 35 36 37 38 46 47",
+	"pro1500rt2u":    "01 02 03 04 06 09 0f 10 11 15 17 18 19 1b 1c 1e 20 21 22 23 28 29 2a 2b 30 31 32 34 35 36 37 38 46 47",
 }
 
 func TestEveryRowOfTheReportTableHasCasesForItsBounds(t *testing.T) {
@@ -433,7 +433,7 @@ func TestPlanOfAnA0A0(t *testing.T) {
 	require.Equal(t, 3, p.features[0].bytes)
 	require.ElementsMatch(t, unhex("32 22 18 31 19 1b 1c 46 47 1e 20 34 21 35"), idsOf(p.features, live))
 	require.ElementsMatch(t, unhex("01 30 02 03 04 06 09 36 37 38 0f 28 29 2a 2b"), idsOf(p.features, nominal))
-	require.ElementsMatch(t, unhex("10 11 15 16 17"), idsOf(p.features, control))
+	require.ElementsMatch(t, unhex("10 11 15 61 17"), idsOf(p.features, control), "DelayBeforeStartup is 61 in the log")
 	require.ElementsMatch(t, unhex("32 34 35"), idsOf(p.inputs, live))
 	require.Equal(t, 1, p.features[indexOf(p.features, 0x0f)].bytes, "this family's firmware version is one byte")
 }
