@@ -106,6 +106,7 @@ func expected(t *testing.T, name string) string {
 	t.Helper()
 	c, err := capture.Load(name)
 	require.NoError(t, err)
+	require.NotEmpty(t, c.Expect, "testdata/captures/%s.json has no expect", name)
 	return string(c.Expect)
 }
 

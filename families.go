@@ -16,8 +16,7 @@ type family struct {
 // families has every product id that is known, and is the only place where product ids stand. A unit of Tripp Lite's that is not here
 // is read by its descriptor all the same. Other vendors' units are never touched.
 //
-// The ids are those that NUT 2.8.5 knows, and 3018 (NUT #2755), 3026 (NUT #955) and 3028 (NUT #2030), which users reported;
-// docs/compatibility.md has the evidence for each.
+// The ids are those that NUT 2.8.5 knows, and some that users reported; docs/compatibility.md has the evidence for each.
 var families = []family{
 	{name: "Tripp Lite 0001", vendor: 0x09ae, products: []uint16{0x0001},
 		unsupported: "it speaks the framed protocol of product 0001, which is not a HID power device"},

@@ -124,7 +124,8 @@ func TestTheTableReadsEveryKnownFamilyWithoutItsDescriptor(t *testing.T) {
 			require.NoError(t, err)
 			state.Controls, err = b.Controls(t.Context())
 			require.NoError(t, err)
-			assert.JSONEq(t, expected(t, name), asCaptured(t, state))
+			assert.JSONEq(t, expected(t, name), asCaptured(t, state),
+				"if TestGetReadsEveryCapture passes, a reading of the unit is in another report than the table: add it to byDescriptor, with the reason")
 		})
 	}
 }
@@ -441,7 +442,7 @@ func TestTheCompatibilityTableHasTheProductsOfTheFamilies(t *testing.T) {
 			want = append(want, fmt.Sprintf("%04x:%04x", f.vendor, product))
 		}
 	}
-	assert.ElementsMatch(t, want, firstCells(t, "docs/compatibility.md"))
+	assert.ElementsMatch(t, want, firstCells(t, "docs/compatibility.md"), "the ids of families.go, and those of docs/compatibility.md")
 }
 
 func TestTheCompatibilityTableNamesTheCapturesOfEachProduct(t *testing.T) {
@@ -466,5 +467,5 @@ func TestTheListOfCapturesHasEachOfThem(t *testing.T) {
 			listed = append(listed, cell)
 		}
 	}
-	assert.ElementsMatch(t, capture.Names(), listed)
+	assert.ElementsMatch(t, capture.Names(), listed, "the files of testdata/captures, and those that its README lists")
 }

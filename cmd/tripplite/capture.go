@@ -86,7 +86,11 @@ func (c captureCommand) write(s *session) (err error) {
 		if _, err := file.Write(text); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(s.stdout, "%s: %s. Look at it with: tripplite explain %s\n", c.File, counted(made.Interfaces[0]), c.File)
+		heard := ""
+		if c.Listen > 0 && len(dump.Inputs) == 0 {
+			heard = fmt.Sprintf("; the unit announced nothing in %v", c.Listen)
+		}
+		_, err = fmt.Fprintf(s.stdout, "%s: %s%s. Look at it with: tripplite explain %s\n", c.File, counted(made.Interfaces[0]), heard, c.File)
 	case c.Explain:
 		_, err = fmt.Fprint(s.stdout, explained(dump))
 	default:

@@ -146,6 +146,12 @@ func TestACaptureOfWhatWentWrong(t *testing.T) {
 	require.Equal(t, []byte{0xb2, 0x62}, buffer[:n], "and a replay answers as the unit did")
 }
 
+func TestACaptureSaysThatNothingWasAnnounced(t *testing.T) {
+	code, stdout, _ := tool(t, "capture", "--replay", "without-acpresent", "--listen", "20ms", filepath.Join(t.TempDir(), "x.json"))
+	require.Zero(t, code)
+	require.Contains(t, stdout, "; the unit announced nothing in 20ms. Look at it")
+}
+
 func TestCaptureWithInputReports(t *testing.T) {
 	code, stdout, _ := tool(t, "capture", "--replay", "pro1500rt2u", "--listen", "50ms")
 	require.Zero(t, code)

@@ -16,6 +16,7 @@ func TestMarshalWritesWhatParseReads(t *testing.T) {
 		require.NoError(t, err)
 		again, err := Parse(text)
 		require.NoError(t, err)
+		require.NotEmpty(t, c.Expect, "%s has no expect", name)
 		require.JSONEq(t, string(c.Expect), string(again.Expect))
 		again.Expect = c.Expect // the same, indented otherwise
 		require.Equal(t, c, again)
