@@ -66,7 +66,8 @@ func (s *session) readOnly(controls bool) (tripplite.State, error) {
 		return tripplite.State{}, err
 	}
 	defer b.Close()
-	return s.readOne(b, controls)
+	state, err := s.readOne(b, controls)
+	return state, s.tell(err)
 }
 
 func errSeveral(units []unit) error {

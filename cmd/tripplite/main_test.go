@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -215,6 +216,46 @@ func TestReplayOfAFileWithAControlThatFails(t *testing.T) {
 	require.Zero(t, code)
 	requireOneLine(t, stderr, "report 0x11 (UPS.PowerSummary.AudibleAlarmControl)")
 	require.JSONEq(t, `{"watchdog": 0}`, section(t, stdout, "controls"))
+}
+
+func TestReplayOfAFileWithAReadingAndAControlThatFail(t *testing.T) {
+	file := altered(t, func(r *capture.Report) {
+		if r.ID == 0x1e || r.ID == 0x11 {
+			r.Bytes, r.Error = nil, capture.Stall
+		}
+	})
+
+	code, stdout, stderr := tool(t, "--replay", file)
+	require.Zero(t, code)
+	requireOneLine(t, stderr, "report 0x1e (UPS.OutletSystem.Outlet.PercentLoad)", "report 0x11 (UPS.PowerSummary.AudibleAlarmControl)")
+	require.JSONEq(t, `{"power": 324, "voltage": 117.2}`, section(t, stdout, "output"))
+	require.JSONEq(t, `{"watchdog": 0}`, section(t, stdout, "controls"))
+}
+
+func TestUnitsAreReadSideBySide(t *testing.T) {
+	replayed, err := (&session{options: options{Replay: []string{"smart1500lcd", "pro1500rt2u"}}}).chosen()
+	require.NoError(t, err)
+	other := make(chan struct{})
+	slow := unit{replayed[0].info, func() (*tripplite.Battery, error) {
+		select {
+		case <-other:
+			return replayed[0].open()
+		case <-time.After(time.Minute):
+			return nil, errors.New("the other unit was kept waiting")
+		}
+	}}
+	quick := unit{replayed[1].info, func() (*tripplite.Battery, error) {
+		close(other)
+		return replayed[1].open()
+	}}
+	gone := unit{open: func() (*tripplite.Battery, error) { return nil, lost("1-3:1.0").Err }}
+	code, stdout, stderr := over(t, func(s *session) int { return s.readAll([]unit{slow, quick, gone}) })
+	require.Equal(t, 1, code)
+	requireOneLine(t, stderr, "1-3:1.0: the UPS is disconnected")
+	var states []tripplite.State
+	require.NoError(t, json.Unmarshal([]byte(stdout), &states))
+	require.Len(t, states, 2)
+	require.Equal(t, "smart1500lcd", states[0].Path, "in the order in which they are listed")
 }
 
 func TestReplayOfAFileWithoutAStatus(t *testing.T) {

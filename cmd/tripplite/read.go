@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"slices"
+	"sync"
 
 	"github.com/tripplite-go/tripplite"
 )
@@ -11,46 +14,71 @@ import (
 type readCommand struct{}
 
 func (readCommand) run(s *session) int {
-	opens, err := s.chosen()
+	units, err := s.chosen()
 	if err != nil {
 		s.complain(err)
 		return exitFailure
 	}
-	status := exitOK
-	var states []tripplite.State
-	for _, u := range opens {
-		b, err := u.open()
-		if err == nil {
-			defer b.Close() // after the JSON: closing hands the unit back to the kernel, which takes as long as reading it
-			var state tripplite.State
-			if state, err = s.readOne(b, true); err == nil {
-				states = append(states, state)
+	return s.readAll(units)
+}
+
+// readAll reads the units side by side, so that a slow one costs the others nothing. They are closed after the JSON, since that hands them
+// back to the kernel, which takes as long as reading them.
+func (s *session) readAll(units []unit) int {
+	batteries := make([]*tripplite.Battery, len(units))
+	states, errs := make([]tripplite.State, len(units)), make([]error, len(units))
+	var reads sync.WaitGroup
+	for i, u := range units {
+		reads.Add(1)
+		go func() {
+			defer reads.Done()
+			if batteries[i], errs[i] = u.open(); errs[i] == nil {
+				states[i], errs[i] = s.readOne(batteries[i], true)
 			}
-		}
-		if err != nil {
+		}()
+	}
+	reads.Wait()
+	batteries = slices.DeleteFunc(batteries, func(b *tripplite.Battery) bool { return b == nil })
+	defer tripplite.BankOf(batteries...).Close()
+
+	status := exitOK
+	for _, err := range errs {
+		if err = s.tell(err); err != nil {
 			s.complain(err)
 			status = exitFailure
 		}
 	}
-	if len(states) > 0 {
-		if err := print(s.stdout, states); err != nil {
-			s.complain(err)
-			status = exitFailure
-		}
+	states = slices.DeleteFunc(states, func(state tripplite.State) bool { return state.Time.IsZero() })
+	if len(states) == 0 {
+		return status
+	}
+	if err := print(s.stdout, states); err != nil {
+		s.complain(err)
+		return exitFailure
 	}
 	return status
 }
 
-// readOne reads a unit. What it could not read of one that answers is said on standard error and is no failure.
+// readOne returns a State with a nil error or a [*tripplite.PartialError], as Get does; with any other, the State is empty.
 func (s *session) readOne(b *tripplite.Battery, controls bool) (tripplite.State, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, patience)
 	defer cancel()
 	state, err := b.Get(ctx)
-	if err = s.tell(err); err != nil || !controls {
+	if !controls || state.Time.IsZero() {
 		return state, err
 	}
-	state.Controls, err = b.Controls(ctx)
-	return state, s.tell(err)
+	var ofControls error
+	state.Controls, ofControls = b.Controls(ctx)
+	var lacks, lacksControls *tripplite.PartialError
+	switch {
+	case ofControls == nil:
+		return state, err
+	case !errors.As(ofControls, &lacksControls):
+		return tripplite.State{}, ofControls
+	case errors.As(err, &lacks):
+		return state, &tripplite.PartialError{Reports: slices.Concat(lacks.Reports, lacksControls.Reports)}
+	}
+	return state, ofControls
 }
 
 // print writes one object for one unit and a list for several, with sorted keys and four spaces.
