@@ -133,7 +133,7 @@ func TestGetReadsEveryCapture(t *testing.T) {
 
 				state.Controls, err = b.Controls(t.Context())
 				require.NoError(t, err)
-				assert.JSONEq(t, expected(t, name), asCaptured(t, state))
+				assert.JSONEq(t, expected(t, name), asCaptured(t, state), "the expect of testdata/captures/%s.json, and what is read", name)
 			}
 		})
 	}

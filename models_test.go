@@ -125,7 +125,7 @@ func TestTheTableReadsEveryKnownFamilyWithoutItsDescriptor(t *testing.T) {
 			state.Controls, err = b.Controls(t.Context())
 			require.NoError(t, err)
 			assert.JSONEq(t, expected(t, name), asCaptured(t, state),
-				"if TestGetReadsEveryCapture passes, a reading of the unit is in another report than the table: add it to byDescriptor, with the reason")
+				"if TestGetReadsEveryCapture passes, a reading of the unit is in another report than the table: add it to byDescriptor in models_test.go, with the reason")
 		})
 	}
 }
@@ -452,11 +452,11 @@ func TestTheCompatibilityTableNamesTheCapturesOfEachProduct(t *testing.T) {
 		c, err := capture.Load(name)
 		require.NoError(t, err)
 		id := fmt.Sprintf("%04x:%04x", uint16(c.VendorID), uint16(c.ProductID))
-		if !slices.Contains(firstCells(t, "docs/compatibility.md"), id) {
+		if slices.Contains([]string{"unlisted-3099", "without-acpresent", "input-only"}, name) {
 			continue // an invented product
 		}
 		row := regexp.MustCompile("(?m)^\\| `" + id + "`.*$").FindString(string(text))
-		assert.Contains(t, row, "`"+name+"`", "the row of %s", id)
+		assert.Contains(t, row, "`"+name+"`", "the row of %s in docs/compatibility.md", id)
 	}
 }
 

@@ -2,6 +2,7 @@ package virtualups_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -181,7 +182,10 @@ func TestEveryReportOfEveryCapture(t *testing.T) {
 			for n, iface := range c.Interfaces {
 				r := host.control([8]byte{0x81, 6, 0, 0x22, byte(n), 0, 0, 0x10})
 				require.Equal(t, []byte(iface.Descriptor), r.data)
-				for _, report := range iface.Reports {
+				for i, report := range iface.Reports {
+					if slices.ContainsFunc(iface.Reports[i+1:], func(later capture.Report) bool { return later.Type == report.Type && later.ID == report.ID }) {
+						continue // an announcement that is not the last of its report
+					}
 					r := host.control([8]byte{0xa1, 1, byte(report.ID), kinds[report.Type], byte(n), 0, 64, 0})
 					want := []byte(report.Bytes)
 					if report.ID == 0 && len(want) > 0 {
@@ -193,6 +197,16 @@ func TestEveryReportOfEveryCapture(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestOfSeveralAnnouncementsTheLastIsAskedFor(t *testing.T) {
+	c := unit()
+	for _, status := range []byte{0x08, 0x06} {
+		c.Interfaces[0].Reports = append(c.Interfaces[0].Reports, capture.Report{Type: capture.Input, ID: 0x32, Bytes: []byte{0x32, status}})
+	}
+	s := serve(t)
+	host := attach(t, s, s.Add(c))
+	require.Equal(t, []byte{0x32, 0x06}, host.control([8]byte{0xa1, 1, 0x32, 1, 0, 0, 8, 0}).data)
 }
 
 func TestReportsChange(t *testing.T) {
