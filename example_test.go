@@ -286,14 +286,22 @@ func ExampleBankAt() {
 
 // A Bank can be of units that are open already, or that are no real ones.
 func ExampleBankOf() {
-	b, err := tripplite.Open("")
-	if err != nil {
-		log.Fatal(err)
-	}
+	device, descriptor := captured("smart1500lcd")
+	b := tripplite.New(device, tripplite.WithReportDescriptor(descriptor), tripplite.WithDeviceInfo(tripplite.DeviceInfo{Path: "replay"}))
 	bank := tripplite.BankOf(b)
 	defer bank.Close() // closes b, too
-	readings, _ := bank.Get(context.Background())
-	fmt.Println(len(readings))
+
+	readings, err := bank.Get(context.Background())
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	for _, r := range readings {
+		fmt.Println(r.Info.Path, r.State.RemainingCapacity, "%")
+	}
+
+	// Output:
+	// replay 100 %
 }
 
 // List what is attached, in use or not.
