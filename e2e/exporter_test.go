@@ -181,6 +181,16 @@ func TestTheExporterWaitsForAUnit(t *testing.T) {
 	require.NoError(t, u.Plug())
 }
 
+func TestTheExporterLeavesOtherUnitsAlone(t *testing.T) {
+	units := attach(t, load(t, "smart1500lcd"), load(t, "pro1500rt2u"))
+	e := startExporter(t, "--path", units[1].path, "--path", "9-9:1.0")
+	shown, _ := e.scrape(5 * time.Second)
+	assert.Len(t, shown, 2)
+	assert.Equal(t, "123.3", shown[units[1].path]["tripplite_input_volts"])
+	assert.Equal(t, map[string]string{"tripplite_up": "0"}, shown["9-9:1.0"], "one that has never been there")
+	assert.Zero(t, units[0].Counts().Transfers())
+}
+
 func TestTheExporterRunsAsAnOrdinaryUserOfTheGroup(t *testing.T) {
 	u := attachOne(t, "smart1500lcd")
 	group := installRule(t)

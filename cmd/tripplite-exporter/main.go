@@ -28,7 +28,8 @@ type cli struct {
 
 	Timeout time.Duration     `name:"scrape.timeout" default:"${timeout}" help:"Wait no longer for a UPS, even where Prometheus would (default: ${default})."`
 	Names   map[string]string `name:"name" mapsep:"none" placeholder:"PATH=NAME" help:"Give the UPS at a path, such as 1-4.2:1.0, a label name; repeatable."`
-	Replay  []string          `sep:"none" placeholder:"NAME|FILE" help:"Show a capture instead of the UPSes attached: a built-in one, such as smart1500lcd, or a capture file; repeatable."`
+	Path    []string          `sep:"none" xor:"units" placeholder:"PATH" help:"Show only the UPS at this path, such as 1-4.2:1.0, and leave the others to other programs; repeatable."`
+	Replay  []string          `sep:"none" xor:"units" placeholder:"NAME|FILE" help:"Show a capture instead of the UPSes attached: a built-in one, such as smart1500lcd, or a capture file; repeatable."`
 
 	Numat    bool   `name:"compat.numat" help:"Add the series of the exporter of numat/tripplite."`
 	Hostname string `name:"compat.hostname" placeholder:"NAME" help:"The label hostname of those series, instead of this computer's full name."`
@@ -78,7 +79,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitFailure
 	}
 	log := logger(stderr, c.LogLevel, c.LogFormat)
-	units, err := open(c.Replay, log)
+	units, err := open(c.Path, c.Replay, log)
 	if err != nil {
 		log.Error("cannot replay", "err", err)
 		return exitFailure

@@ -209,7 +209,9 @@ func TestExitStatus(t *testing.T) {
 		{"unknown capture", []string{"--replay=nosuch"}, 1, "neither a capture file nor one of the built-in captures"},
 		{"address in use", []string{"--replay=smart1500lcd", "--web.listen-address=" + taken.Addr().String()}, 1, "address already in use"},
 		{"no web configuration", []string{"--replay=smart1500lcd", "--web.listen-address=127.0.0.1:0", "--web.config.file=nosuch"}, 1, "nosuch"},
+		{"a path and a capture", []string{"--path=1-4:1.0", "--replay=smart1500lcd"}, 1, "--path and --replay can't be used together"},
 		{"no UPS", []string{"--fail-fast"}, 2, "no UPS can be read"},
+		{"no UPS at a path", []string{"--fail-fast", "--path=9-9:1.0"}, 2, "no UPS can be read"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if slices.Contains(test.args, "--fail-fast") {

@@ -8,17 +8,17 @@ import (
 	"github.com/tripplite-go/tripplite/internal/replay"
 )
 
-// open returns the UPSes attached, which it opens when they are read, or the captures named.
-func open(captures []string, log *slog.Logger) (*tripplite.Bank, error) {
-	log = slog.New(quiet{log.Handler()})
-	if len(captures) == 0 {
-		return tripplite.NewBank(tripplite.WithLogger(log)), nil
+// open returns the UPSes at the paths, or the captures, or where neither are named every UPS attached. They are opened when they are read.
+func open(paths, captures []string, log *slog.Logger) (*tripplite.Bank, error) {
+	quietly := tripplite.WithLogger(slog.New(quiet{log.Handler()}))
+	switch {
+	case len(paths) > 0:
+		return tripplite.BankAt(paths, quietly), nil
+	case len(captures) > 0:
+		units, err := replay.Open(captures, quietly)
+		return tripplite.BankOf(units...), err
 	}
-	units, err := replay.Open(captures, tripplite.WithLogger(log))
-	if err != nil {
-		return nil, err
-	}
-	return tripplite.BankOf(units...), nil
+	return tripplite.NewBank(quietly), nil
 }
 
 // quiet leaves out what a Battery says of its unit at the level of Info, because told says that of every unit.
