@@ -490,6 +490,7 @@ func TestABankAtPathsWaitsForItsUnitsAndLeavesOthersAlone(t *testing.T) {
 	units := attach(t, load(t, "smart1500lcd"), load(t, "pro1500rt2u"))
 	other, u := units[0], units[1]
 	u.Unplug()
+	awaitGone(t, u.path)
 	k := tripplite.BankAt([]string{u.path})
 	defer k.Close()
 	require.ErrorIs(t, get(t, k, t.Context())[u.path].Err, tripplite.ErrNotFound, "never seen")
