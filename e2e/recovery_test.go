@@ -497,20 +497,20 @@ func TestABankAtPathsWaitsForItsUnitsAndLeavesOthersAlone(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	var said []error
+	plugged, read := false, false
 	for r := range k.Watch(ctx, 100*time.Millisecond) {
 		require.Equal(t, u.path, r.Info.Path)
-		switch said = append(said, r.Err); len(said) {
-		case 1:
+		switch {
+		case !plugged:
 			require.ErrorIs(t, r.Err, tripplite.ErrNotFound)
+			plugged = true
 			require.NoError(t, u.Plug())
-		case 2:
-			require.NoError(t, r.Err)
+		case r.Err == nil && !read:
 			assert.Equal(t, tripplite.ValueOf(123.3), r.State.Input.Voltage)
 			assert.Equal(t, uint16(0xa0a0), r.Info.ProductID)
+			read = true
 			u.Unplug()
-		}
-		if errors.Is(r.Err, tripplite.ErrDisconnected) {
+		case errors.Is(r.Err, tripplite.ErrDisconnected) && read:
 			assert.Zero(t, other.Counts().Transfers(), "the other unit")
 			return
 		}
