@@ -73,23 +73,11 @@ func (r *reading) value(payload []byte) (raw uint32, known bool) {
 	if size == 0 {
 		size = 8 * len(payload)
 	}
-	raw, ok := bits(payload, r.offset, size)
+	raw, ok := hidreport.Bits(payload, r.offset, size)
 	if !ok || raw < r.least || r.most != 0 && raw > r.most {
 		return 0, false
 	}
 	return raw, true
-}
-
-// bits reads size bits, little endian, as HID packs them (HID 1.11, 5.8).
-func bits(payload []byte, offset, size int) (uint32, bool) {
-	if offset < 0 || size < 1 || size > 32 || offset+size > 8*len(payload) {
-		return 0, false
-	}
-	var raw uint64
-	for i := (offset + size - 1) / 8; i >= offset/8; i-- {
-		raw = raw<<8 | uint64(payload[i])
-	}
-	return uint32(raw >> (offset % 8) & (1<<size - 1)), true
 }
 
 // tablePlan is the plan for a unit without a descriptor: every report of the table, each to be asked for once.

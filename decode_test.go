@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tripplite-go/tripplite/internal/capture"
+	"github.com/tripplite-go/tripplite/internal/hidreport"
 )
 
 // decodeCases are reports as they come over the wire, id first, each with the JSON of a State that holds nothing else: {} where the
@@ -880,7 +881,7 @@ func TestBits(t *testing.T) {
 		{38, 1, 0},
 		{33, 7, 0x40},
 	} {
-		got, ok := bits(payload, test.offset, test.size)
+		got, ok := hidreport.Bits(payload, test.offset, test.size)
 		require.True(t, ok)
 		require.Equal(t, test.want, got, "%d bits at %d", test.size, test.offset)
 	}
@@ -902,7 +903,7 @@ func TestBitsBeyondThePayloadAreNotRead(t *testing.T) {
 		{8, -1, 1},
 		{8, -8, 16},
 	} {
-		got, ok := bits(bytes.Repeat([]byte{0xff}, test.bytes), test.offset, test.size)
+		got, ok := hidreport.Bits(bytes.Repeat([]byte{0xff}, test.bytes), test.offset, test.size)
 		require.False(t, ok, "%d bits at %d of %d bytes", test.size, test.offset, test.bytes)
 		require.Zero(t, got)
 	}
@@ -1057,7 +1058,7 @@ func requireReadWithin(t *testing.T, r *reading, payload []byte) {
 		}
 		want |= uint32(payload[at/8]>>(at%8)&1) << i
 	}
-	if got, ok := bits(payload, r.offset, size); ok != complete || ok && got != want {
+	if got, ok := hidreport.Bits(payload, r.offset, size); ok != complete || ok && got != want {
 		t.Errorf("%d bits at %d of % x are %#x, %v and not %#x, %v", size, r.offset, payload, got, ok, want, complete)
 	}
 	var s State

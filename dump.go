@@ -139,7 +139,7 @@ func explain(name string, t hidreport.Type, d *hidreport.Descriptor, entries []e
 		}
 		add := func(path string, offset, size int) {
 			f := DumpField{Report: name, ID: r.ID, Path: path, Offset: offset, Size: size}
-			if raw, ok := bits(payload, offset, size); ok {
+			if raw, ok := hidreport.Bits(payload, offset, size); ok {
 				f.Raw = ValueOf(raw)
 			}
 			for _, e := range entries {

@@ -114,15 +114,8 @@ func (in input) report(dev *capture.Device) []byte {
 
 // read returns what a unit answers at a place, if it answers with enough.
 func (p place) read(dev *capture.Device) (raw uint32, ok bool) {
-	payload, ok := dev.Payload(p.id)
-	if !ok || p.offset+p.size > 8*len(payload) {
-		return 0, false
-	}
-	for i := range p.size {
-		bit := p.offset + i
-		raw |= uint32(payload[bit/8]>>(bit%8)&1) << i
-	}
-	return raw, true
+	payload, _ := dev.Payload(p.id)
+	return hidreport.Bits(payload, p.offset, p.size)
 }
 
 // write packs a number as HID does: little endian, least significant bit first (HID 1.11, 5.8).

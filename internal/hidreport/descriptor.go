@@ -1,4 +1,5 @@
-// Package hidreport reads USB HID report descriptors: bytes in, fields out.
+// Package hidreport reads USB HID report descriptors, bytes in, fields out, and the
+// bits of such a field.
 //
 // Section numbers are those of the Device Class Definition for Human Interface
 // Devices (HID) 1.11. The package knows the names of the usages of power devices
@@ -76,6 +77,19 @@ func (f Field) Usage() Usage {
 		return 0
 	}
 	return f.Path[len(f.Path)-1]
+}
+
+// Bits reads size bits of the payload of a report, little endian, as 5.8 packs them.
+// It is false where the payload does not have them, and for a size above 32.
+func Bits(payload []byte, offset, size int) (uint32, bool) {
+	if offset < 0 || size < 1 || size > 32 || offset+size > 8*len(payload) {
+		return 0, false
+	}
+	var raw uint64
+	for i := (offset + size - 1) / 8; i >= offset/8; i-- {
+		raw = raw<<8 | uint64(payload[i])
+	}
+	return uint32(raw >> (offset % 8) & (1<<size - 1)), true
 }
 
 // Type tells the three kinds of reports apart.
