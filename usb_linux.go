@@ -67,11 +67,12 @@ func (u usb) attached(wanted func(port string) bool) ([]DeviceInfo, error) {
 		if dir == path || strings.HasSuffix(dir, rootHub) || !wanted(dir) || u.read(path, "bInterfaceClass") != hidClass {
 			continue
 		}
-		family, ok := familyOf(u.hex(dir, "idVendor"), u.hex(dir, "idProduct"))
+		vendor, product := u.hex(dir, "idVendor"), u.hex(dir, "idProduct")
+		family, ok := familyOf(vendor, product)
 		if !ok {
 			continue
 		}
-		c := candidate{path: path, family: family, iface: int(u.hex(path, "bInterfaceNumber"))}
+		c := candidate{path: path, vendor: vendor, product: product, family: family, iface: int(u.hex(path, "bInterfaceNumber"))}
 		c.rank = u.suits(c)
 		if other, ok := best[dir]; !ok || c.rank > other.rank || c.rank == other.rank && c.iface < other.iface {
 			best[dir] = c
@@ -84,8 +85,8 @@ func (u usb) attached(wanted func(port string) bool) ([]DeviceInfo, error) {
 		}
 		devices = append(devices, DeviceInfo{
 			Path:         c.path,
-			VendorID:     u.hex(dir, "idVendor"),
-			ProductID:    u.hex(dir, "idProduct"),
+			VendorID:     c.vendor,
+			ProductID:    c.product,
 			Family:       c.family.name,
 			Release:      u.hex(dir, "bcdDevice"),
 			Serial:       u.read(dir, "serial"),
@@ -99,10 +100,11 @@ func (u usb) attached(wanted func(port string) bool) ([]DeviceInfo, error) {
 
 // candidate is one HID interface of a device.
 type candidate struct {
-	path   string
-	family family
-	iface  int
-	rank   int
+	path            string
+	vendor, product uint16
+	family          family
+	iface           int
+	rank            int
 }
 
 // How well an interface suits: known not to be a UPS; one for all that is known; one with a status; the one that the family is known to
