@@ -13,6 +13,7 @@ import (
 
 	"github.com/tripplite-go/tripplite"
 	"github.com/tripplite-go/tripplite/internal/capture"
+	"github.com/tripplite-go/tripplite/internal/replay"
 )
 
 // Recorder is a [hid.Device] that passes everything on to another one, and writes down what that says. It records in memory, for as
@@ -52,21 +53,11 @@ func (r *Recorder) Save(file string) error {
 	r.mu.Lock()
 	traffic := slices.Clone(r.traffic)
 	r.mu.Unlock()
-	c := capture.Capture{
-		Name:         strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)),
-		Model:        r.info.Product,
-		Source:       []string{"recorded by tripplitetest"},
-		VendorID:     capture.ID(r.info.VendorID),
-		ProductID:    capture.ID(r.info.ProductID),
-		Release:      capture.ID(r.info.Release),
-		Manufacturer: r.info.Manufacturer,
-		Product:      r.info.Product,
-		Serial:       r.info.Serial,
-		Interfaces:   []capture.Interface{{Descriptor: r.descriptor, Reports: answers(traffic), Traffic: traffic}},
-	}
-	if len(r.descriptor) > 0 {
-		c.Interfaces[0].DescriptorOrigin = capture.Captured
-	}
+	c := replay.Capture(r.info, r.descriptor)
+	c.Name = strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+	c.Model = r.info.Product
+	c.Source = []string{"recorded by tripplitetest"}
+	c.Interfaces[0].Reports, c.Interfaces[0].Traffic = answers(traffic), traffic
 	text, err := c.Marshal()
 	if err == nil {
 		err = os.WriteFile(file, text, 0o666)
@@ -95,19 +86,7 @@ func answers(traffic []capture.Report) []capture.Report {
 }
 
 func (r *Recorder) record(t capture.Type, id byte, bytes []byte, err error) {
-	report := capture.Report{Type: t, ID: capture.ID(id), Origin: capture.Captured}
-	switch {
-	case err != nil:
-		report.Error = capture.Stall
-		report.Note = err.Error()
-	case len(bytes) == 0:
-		report.Error = capture.Empty
-	case bytes[0] != id:
-		report.Error = capture.WrongID
-	}
-	if err == nil {
-		report.Bytes = slices.Clone(bytes)
-	}
+	report := capture.ReportOf(t, id, slices.Clone(bytes), err)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.traffic = append(r.traffic, report)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/tripplite-go/tripplite"
 	"github.com/tripplite-go/tripplite/internal/capture"
+	"github.com/tripplite-go/tripplite/internal/replay"
 )
 
 type captureCommand struct {
@@ -120,51 +122,24 @@ func (c captureCommand) dump(s *session) (tripplite.Dump, error) {
 
 // capture makes a capture of a dump.
 func (c captureCommand) capture(d tripplite.Dump, source string) *capture.Capture {
-	made := &capture.Capture{
-		Name:         fmt.Sprintf("%04x-%04x", d.Info.VendorID, d.Info.ProductID),
-		Model:        c.Model,
-		Source:       []string{source},
-		Notes:        notesOn(d, c.Serial),
-		VendorID:     capture.ID(d.Info.VendorID),
-		ProductID:    capture.ID(d.Info.ProductID),
-		Release:      capture.ID(d.Info.Release),
-		Manufacturer: d.Info.Manufacturer,
-		Product:      d.Info.Product,
-		Interfaces:   []capture.Interface{{Descriptor: d.Descriptor, Reports: []capture.Report{}}},
-	}
+	made := replay.Capture(d.Info, d.Descriptor)
+	made.Name = fmt.Sprintf("%04x-%04x", d.Info.VendorID, d.Info.ProductID)
 	if c.File != "" && c.File != "-" {
 		made.Name = strings.TrimSuffix(filepath.Base(c.File), filepath.Ext(c.File))
 	}
-	if made.Model == "" {
-		made.Model = d.Info.Product
-	}
-	if c.Serial {
-		made.Serial = d.Info.Serial
+	made.Model = cmp.Or(c.Model, d.Info.Product)
+	made.Source, made.Notes = []string{source}, notesOn(d, c.Serial)
+	if !c.Serial {
+		made.Serial = ""
 	}
 	only := &made.Interfaces[0]
-	if len(d.Descriptor) > 0 {
-		only.DescriptorOrigin = capture.Captured
-	}
 	for _, r := range d.Features {
-		only.Reports = append(only.Reports, reportOf(capture.Feature, r))
+		only.Reports = append(only.Reports, capture.ReportOf(capture.Feature, r.ID, r.Bytes, r.Err))
 	}
 	for _, r := range d.Inputs {
-		only.Reports = append(only.Reports, reportOf(capture.Input, r))
+		only.Reports = append(only.Reports, capture.ReportOf(capture.Input, r.ID, r.Bytes, r.Err))
 	}
 	return made
-}
-
-func reportOf(t capture.Type, r tripplite.RawReport) capture.Report {
-	report := capture.Report{Type: t, ID: capture.ID(r.ID), Bytes: r.Bytes, Origin: capture.Captured}
-	switch {
-	case r.Err != nil:
-		report.Bytes, report.Error, report.Note = nil, capture.Stall, r.Err.Error()
-	case len(r.Bytes) == 0:
-		report.Error = capture.Empty
-	case r.Bytes[0] != r.ID:
-		report.Error = capture.WrongID
-	}
-	return report
 }
 
 // notesOn is what a reader of a capture has to know.

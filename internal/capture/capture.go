@@ -186,6 +186,23 @@ func Parse(text []byte) (*Capture, error) {
 	return &c, nil
 }
 
+// ReportOf is what came of asking a unit for a report: an answer, which is kept as it is, or an error. What a unit was sent, or announced,
+// is an answer too.
+func ReportOf(t Type, id byte, bytes []byte, err error) Report {
+	r := Report{Type: t, ID: ID(id), Origin: Captured}
+	switch {
+	case err != nil:
+		r.Error, r.Note = Stall, err.Error()
+		return r
+	case len(bytes) == 0:
+		r.Error = Empty
+	case bytes[0] != id:
+		r.Error = WrongID
+	}
+	r.Bytes = bytes
+	return r
+}
+
 func (r Report) check(traffic bool) error {
 	switch {
 	case r.Type != Feature && r.Type != Input && (r.Type != Sent || !traffic):

@@ -1,4 +1,4 @@
-// Package replay makes units of captures.
+// Package replay makes units of captures, and captures of units.
 package replay
 
 import (
@@ -33,5 +33,17 @@ func Info(c *capture.Capture) tripplite.DeviceInfo {
 	return tripplite.DeviceInfo{
 		Path: c.Name, VendorID: uint16(c.VendorID), ProductID: uint16(c.ProductID), Release: uint16(c.Release),
 		Serial: c.Serial, Manufacturer: c.Manufacturer, Product: c.Product, Interface: c.UPSInterface,
+	}
+}
+
+// Capture is the reverse of [Info]: a capture of a unit without its reports, and without the other interfaces that it may have.
+func Capture(info tripplite.DeviceInfo, descriptor []byte) *capture.Capture {
+	only := capture.Interface{Descriptor: descriptor, Reports: []capture.Report{}}
+	if len(descriptor) > 0 {
+		only.DescriptorOrigin = capture.Captured
+	}
+	return &capture.Capture{
+		VendorID: capture.ID(info.VendorID), ProductID: capture.ID(info.ProductID), Release: capture.ID(info.Release),
+		Serial: info.Serial, Manufacturer: info.Manufacturer, Product: info.Product, Interfaces: []capture.Interface{only},
 	}
 }
