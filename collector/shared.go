@@ -38,11 +38,11 @@ func (s *shared) get(ctx context.Context) ([]tripplite.Reading, error) {
 		select {
 		case <-f.landed:
 		case <-ctx.Done():
-			select {
-			case <-f.landed: // at the last moment, but it is there
-			default:
-				return nil, ctx.Err()
-			}
+		}
+		select {
+		case <-f.landed: // perhaps at the last moment, but it is there
+		default:
+			return nil, ctx.Err()
 		}
 		// A scrape with less time than this one may have ended the read too early for a unit that needs longer. It is worth another
 		// read if that has at least as much time.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -112,11 +111,11 @@ func condition(s tripplite.State) []string {
 
 // measure writes a number with its unit, or nothing.
 func measure(v tripplite.Value[float64], unit string) string {
-	number, known := v.Get()
+	value, known := v.Get()
 	if !known {
 		return ""
 	}
-	return strconv.FormatFloat(number, 'f', -1, 64) + " " + unit
+	return number(value) + " " + unit
 }
 
 // span writes a run time as people say it, or nothing.

@@ -75,10 +75,7 @@ func (c checkCommand) run(s *session) int {
 func (c checkCommand) check(s *session, units source) int {
 	ctx, cancel := context.WithTimeout(s.ctx, time.Duration(c.Timeout))
 	defer cancel()
-	readings, err := units.Get(ctx)
-	if err == nil && len(readings) == 0 {
-		err = tripplite.ErrNotFound
-	}
+	readings, err := readings(ctx, units)
 	if err != nil {
 		return s.conclude([]finding{{c.severityOf(err), err.Error()}}, nil, nil)
 	}

@@ -29,10 +29,7 @@ func (statusCommand) run(s *session) int {
 func (s *session) status(units source) int {
 	ctx, cancel := context.WithTimeout(s.ctx, patience)
 	defer cancel()
-	readings, err := units.Get(ctx)
-	if err == nil && len(readings) == 0 {
-		err = tripplite.ErrNotFound
-	}
+	readings, err := readings(ctx, units)
 	if err != nil {
 		s.complain(err)
 		return exitFailure

@@ -19,6 +19,15 @@ type source interface {
 	Watch(ctx context.Context, every time.Duration) iter.Seq[tripplite.Reading]
 }
 
+// readings reads every unit. That there is none is an error.
+func readings(ctx context.Context, units source) ([]tripplite.Reading, error) {
+	readings, err := units.Get(ctx)
+	if err == nil && len(readings) == 0 {
+		err = tripplite.ErrNotFound
+	}
+	return readings, err
+}
+
 // bank returns the units that the flags name: all, unless they say otherwise.
 func (s *session) bank() (*tripplite.Bank, error) {
 	switch {
