@@ -7,204 +7,310 @@
 //	defer b.Close()
 //	state, err := b.Get(ctx)
 //
-// A [State] holds numbers in the units that users think in: volts, hertz, amperes, watts, percent and time.Duration. What a unit does
-// not say is neither zero nor false: it is a [Value] that holds nothing. See [Battery.Get] for what its errors mean.
+// # Readings
 //
-// The package opens units through github.com/karalabe/hid, which needs cgo; without it everything builds, and opening a unit says
-// [ErrUnsupported].
+// A [State] holds numbers in the units that users think in: volts, hertz, amperes, watts, percent
+// and time.Duration. What a unit does not say is neither zero nor false: it is a [Value] that
+// holds nothing. [State.All] ranges over what is known, by key, unit and value.
+//
+// [Battery.Get] reads once. [Battery.Watch] reads every interval, and yields a change that the
+// unit announces by itself within milliseconds. [Battery.Settings] reads the settings and timers,
+// which Get leaves out to save their transfers.
+//
+// # Several units
+//
+// A [Bank] reads every unit that is attached, or those at paths that you give to [BankAt],
+// whether they are there yet or not. A path names a port, so it stays the same when the unit
+// leaves the bus and comes back.
+//
+// # Errors
+//
+// [HasState] reports whether a State comes with an error. Where none does, errors.Is with
+// [ErrDisconnected], [ErrPermission], [ErrBusy], [ErrNotFound], [ErrUnsupported] and [ErrClosed]
+// says what to do, and errors.As with [*Error] gives the unit, the program that holds it and the
+// cause. A lost unit is no power failure, and no proof of line power either. Get finds a unit
+// again that has come back at the same port, so a program that goes on calling it needs no
+// restart.
+//
+// # Alarms
+//
+// Flags flap around a transfer. [OnBattery] decides for an alarm whether the load runs on
+// battery: it believes a change only once it has lasted. [State.Alerts] lists what needs
+// attention now.
+//
+// # Opening and closing
+//
+// Keep a Battery open between reads: several families leave the bus for a moment when nobody
+// polls them. On Linux the package opens the kernel's hidraw node of the unit, which several
+// programs may do at once, and needs no cgo. Where there is no node that this user may open, and
+// on macOS, Windows and FreeBSD, it goes through github.com/karalabe/hid, which needs cgo and
+// excludes other programs. [WithTransport] or the environment variable TRIPPLITE_TRANSPORT forces
+// one of them. Close a Battery: one that was opened through hidapi leaves the unit without a
+// kernel driver otherwise.
+//
+// Without root, opening a unit takes the udev rule deploy/70-tripplite.rules.
+//
+// # Testing
+//
+// Package tripplitetest has a UPS for your tests, which loses power and drops off the bus as
+// told. What waits can be tested in a testing/synctest bubble: nothing here reads another clock.
+// Package collector shows units to Prometheus.
 package tripplite
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/karalabe/hid"
+	"github.com/tripplite-go/tripplite/internal/usb"
 )
 
-// Battery is one UPS. It stays open between reads, since units of several families drop off the bus when nobody listens, and outlives
-// drops: after one, Get opens the unit at the same port again. It is safe for many goroutines, which it serves one after the other.
-type Battery struct {
-	path       string
-	log        *slog.Logger
-	descriptor []byte
+// Device is an open HID device, as a Battery uses it. github.com/karalabe/hid has such devices, and
+// a test can have its own. A Battery calls ReadTimeout beside the other methods, and Close when no
+// call is under way.
+type Device interface {
+	// GetFeatureReport asks for the feature report whose id is b[0]. It returns how many bytes the
+	// answer has in b, its id first.
+	GetFeatureReport(b []byte) (int, error)
+	// SendFeatureReport writes a feature report, its id first.
+	SendFeatureReport(b []byte) (int, error)
+	// ReadTimeout returns the next input report, its id first. It returns 0 when none comes in time.
+	ReadTimeout(b []byte, milliseconds int) (int, error)
+	// Close gives the device up.
+	Close() error
+}
 
-	jobs    chan *job
-	idle    sync.Pool     // jobs that nobody waits for
-	closing chan struct{} // closed by Close
-	done    chan struct{} // closed when the worker has ended
-	close   func()
+// Battery is one UPS. It keeps its device open between reads. After a disconnect, the next Get
+// reopens the device at the same port. It is safe for many goroutines: those that wait for a
+// reading at the same time share one.
+type Battery struct {
+	path string
+	log  *slog.Logger
+	host host // nil if made by New: the device cannot be reopened
+
+	queue queue
+	ctx   context.Context // ends with Close
+	stop  context.CancelFunc
+	done  chan struct{} // closed when the worker has ended
 
 	info     atomic.Pointer[DeviceInfo]
-	online   atomic.Bool             // whether the device is open
-	watchers sync.Map                // a chan announcement for each Watch
-	inputs   atomic.Pointer[[]entry] // the plan's, for the listener
+	online   atomic.Bool              // whether the device is open
+	protocol atomic.Pointer[protocol] // of the open device
+	hearing  atomic.Int32             // how many want the input reports
+	deaf     atomic.Bool              // whether they cannot be read
+	taps     sync.Map                 // a chan []byte for each Dump that listens
 
-	// What follows belongs to the worker, the goroutine that alone uses the device: so no device is closed under a transfer.
+	watch  sync.Mutex
+	poller *poller // nil while nobody watches
 
-	reopen func() (hid.Device, []byte, error) // nil: the device was given to New, and is all there is
-	dev    hid.Device                         // nil while disconnected
-	plan   plan
-	known  State // the nominal readings
-	buffer []byte
-	retry  retry
+	// The worker alone uses what follows, so no device is closed under a transfer.
 
-	listener *listener // nil: nobody watches
+	dev        Device // nil while disconnected
+	descriptor []byte
+	reopen     retry
+	listener   *listener // nil while nobody hears
+	relisten   time.Time // when the input reports may be tried again
+	record     record
+}
+
+// options are what Open, New and a Bank can be told.
+type options struct {
+	log        *slog.Logger
+	info       DeviceInfo
+	descriptor []byte
+	host       host
 }
 
 // Option changes how a Battery works.
-type Option func(*Battery)
+type Option func(*options)
 
-// WithLogger makes a Battery log what it does: the bytes of each report at debug level, drops and returns at info level. Without it a
-// Battery is silent.
-func WithLogger(log *slog.Logger) Option { return func(b *Battery) { b.log = log } }
+// WithLogger makes a Battery log what it does: the bytes of each report at debug level, disconnects
+// and returns at info level. Without it, or with nil, a Battery is silent.
+func WithLogger(log *slog.Logger) Option {
+	return func(o *options) {
+		if log != nil {
+			o.log = log
+		}
+	}
+}
 
-// WithDeviceInfo tells the Battery of [New] what its device is. Its States and errors carry the path.
+// WithDeviceInfo tells the Battery of [New] what its device is. Its States and errors carry the
+// path.
 func WithDeviceInfo(info DeviceInfo) Option {
-	return func(b *Battery) {
+	return func(o *options) {
 		if f, ok := familyOf(info.VendorID, info.ProductID); ok && info.Family == "" {
 			info.Family = f.name
 		}
-		b.path = info.Path
-		b.info.Store(&info)
+		o.info = info
 	}
 }
 
-// WithReportDescriptor gives the Battery of [New] the device's HID report descriptor, which a hid.Device cannot tell. Without one the
-// unit is asked for each report that this package knows.
+// WithReportDescriptor gives the Battery of [New] the HID report descriptor of the device. Without
+// one the unit is asked for each report that this package knows.
 func WithReportDescriptor(descriptor []byte) Option {
-	return func(b *Battery) { b.descriptor = descriptor }
+	return func(o *options) { o.descriptor = descriptor }
 }
 
-// Open opens the UPS at a path of [Paths], or the first one for "". It fails with [ErrNotFound], [ErrPermission], [ErrBusy],
-// [ErrDisconnected] or [ErrUnsupported].
+// Transport is a way to reach a unit.
+type Transport = usb.Transport
+
+// The transports of [WithTransport]. Hidraw is Linux's own; hidapi is github.com/karalabe/hid.
+const (
+	Hidraw = usb.Hidraw
+	Hidapi = usb.Hidapi
+)
+
+// WithTransport forces a transport. Without it the environment variable TRIPPLITE_TRANSPORT,
+// "hidraw" or "hidapi", does so; without that hidraw is preferred where this user may open the
+// unit's node.
+func WithTransport(t Transport) Option {
+	return func(o *options) { o.host = usb.NewHost(t) }
+}
+
+func withHost(h host) Option { return func(o *options) { o.host = h } }
+
+func optionsOf(opts []Option) options {
+	o := options{log: slog.New(slog.DiscardHandler)}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return o
+}
+
+// Open opens the UPS at a path of [Paths], or the first one for "". Its errors are [ErrNotFound],
+// [ErrPermission], [ErrBusy], [ErrDisconnected] and [ErrUnsupported].
 func Open(path string, opts ...Option) (*Battery, error) {
-	info, err := lookup(path)
+	o := optionsOf(opts)
+	o.host = hostOr(o.host)
+	info, err := lookup(o.host, path)
 	if err != nil {
 		return nil, err
 	}
-	b := newBatteryAt(info, opts)
-	dev, descriptor, err := openListed(info)
-	if err != nil {
-		return nil, b.wrap(err)
+	WithDeviceInfo(info)(&o)
+	b := newBattery(o)
+	if err := b.open(info); err != nil {
+		return nil, err
 	}
-	b.use(dev, descriptor)
 	go b.work()
 	return b, nil
 }
 
-// newBatteryAt makes a Battery of a listed unit that is not opened yet, and whose worker has not started.
-func newBatteryAt(info DeviceInfo, opts []Option) *Battery {
-	b := newBattery(opts)
-	WithDeviceInfo(info)(b)
-	b.reopen = b.find
-	return b
-}
-
-// New makes a Battery over any device, such as a fake one in a test. It closes the device when it is closed.
-func New(dev hid.Device, opts ...Option) *Battery {
-	b := newBattery(opts)
-	b.use(dev, b.descriptor)
+// unopened makes a Battery that opens its unit when it is first read, so that one that cannot be
+// opened delays no other.
+func unopened(info DeviceInfo, o options) *Battery {
+	WithDeviceInfo(info)(&o)
+	b := newBattery(o)
 	go b.work()
 	return b
 }
 
-func newBattery(opts []Option) *Battery {
-	b := &Battery{
-		log:     slog.New(slog.DiscardHandler),
-		jobs:    make(chan *job),
-		closing: make(chan struct{}),
-		done:    make(chan struct{}),
-	}
-	b.idle.New = func() any { return &job{done: make(chan struct{}, 1)} }
-	b.info.Store(&DeviceInfo{})
-	b.close = sync.OnceFunc(func() { close(b.closing) })
-	for _, opt := range opts {
-		opt(b)
-	}
+// New makes a Battery over any device, such as a fake one in a test. It closes the device when it
+// is closed.
+func New(dev Device, opts ...Option) *Battery {
+	o := optionsOf(opts)
+	o.host = nil
+	b := newBattery(o)
+	b.use(dev, o.descriptor)
+	go b.work()
 	return b
 }
 
-// Info says what the unit is: as it was listed when it was last opened.
-func (b *Battery) Info() DeviceInfo { return *b.info.Load() }
-
-// Get reads the unit: each report that changes once, and when the unit has just been opened also those that do not.
-//
-// With a nil error everything that the unit reports has been read. With a [*PartialError] the State is good and lacks what the error
-// names. With any other error there is no State: [ErrDisconnected] when the unit has dropped off the bus or no longer answers,
-// [ErrPermission] or [ErrBusy] when it came back and cannot be opened, [ErrClosed] after Close, the context's error when ctx ended
-// first, a [*ReportError] when the unit answers and does not give its status. A later Get tries again, and finds a unit that has come
-// back at the same port.
-//
-// Get returns as soon as ctx is done, even while a transfer hangs; the transfer's own end is awaited before the device is used again.
-func (b *Battery) Get(ctx context.Context) (State, error) { return b.do(ctx, live) }
-
-// Controls reads the settings and timers of the unit's writable reports, which Get leaves out to save their transfers. Its errors are
-// those of Get.
-func (b *Battery) Controls(ctx context.Context) (Controls, error) {
-	state, err := b.do(ctx, control)
-	return state.Controls, err
+func newBattery(o options) *Battery {
+	b := &Battery{path: o.info.Path, log: o.log, host: o.host, done: make(chan struct{})}
+	b.queue.init()
+	b.ctx, b.stop = context.WithCancel(context.Background())
+	b.info.Store(&o.info)
+	return b
 }
 
-// Close ends the Battery and closes the device. It waits for a transfer under way, a second at most. Later calls return [ErrClosed], but
-// for Close itself, which may be called again.
+// Info returns what the unit is: as it was listed when it was last opened.
+func (b *Battery) Info() DeviceInfo { return *b.info.Load() }
+
+// Get reads the unit: each report that changes once, and when the unit has just been opened also
+// those that do not.
+//
+// With a nil error everything that the unit reports has been read. With a [*PartialError] the
+// State is good and lacks what the error names. With any other error there is no State:
+// [ErrDisconnected] when the unit has left the bus or no longer answers, [ErrPermission] or
+// [ErrBusy] when it came back and cannot be opened, [ErrClosed] after Close, the context's error
+// when ctx ended first, a [*ReportError] when the unit answers and its status is missing or makes
+// no sense. A later Get tries again, and finds a unit that has come back at the same port.
+//
+// A status is asked for again, twice at most, while it sets bits that mean nothing, or says that
+// there is neither line power nor discharging: units have been seen to answer so now and then.
+//
+// Get returns as soon as ctx is done, even while a transfer hangs. The abandoned transfer must
+// finish before the device is used again.
+func (b *Battery) Get(ctx context.Context) (State, error) {
+	var r record
+	err := b.read(ctx, live, &r)
+	return r.state, err
+}
+
+// Settings reads the settings and timers of the unit's writable reports, which Get leaves out to
+// save their transfers. Its errors are those of Get.
+func (b *Battery) Settings(ctx context.Context) (Settings, error) {
+	var r record
+	err := b.read(ctx, setting, &r)
+	return r.settings, err
+}
+
+// closeTimeout is how long Close waits for a transfer that hangs.
+const closeTimeout = 500 * time.Millisecond
+
+// Close ends the Battery and closes the device. It waits for a transfer under way, half a second
+// at most; one that hangs for longer is left behind, and the device closed after it. Later calls
+// return [ErrClosed], except Close itself, which may be called again.
 func (b *Battery) Close() error {
-	b.close()
-	<-b.done
+	b.stop()
+	timeout := time.NewTimer(closeTimeout)
+	defer timeout.Stop()
+	select {
+	case <-b.done:
+	case <-timeout.C:
+		b.log.Warn("closing does not wait for a transfer that hangs", "path", b.path)
+	}
 	return nil
 }
 
-// job is work on the unit that a caller waits for.
-type job struct {
-	ctx   context.Context
-	what  when
-	other func() error // instead of reading State
-	done  chan struct{}
-
-	state State
-	err   error
-}
-
-func (b *Battery) do(ctx context.Context, what when) (State, error) {
-	j := b.idle.Get().(*job)
-	j.ctx, j.what, j.other = ctx, what, nil
-	if err := b.await(ctx, j); err != nil {
-		return State{}, err
-	}
-	state, err := j.state, j.err
-	j.ctx = nil
-	b.idle.Put(j)
-	return state, err
-}
-
-// submit has the worker do something other than read State.
-func (b *Battery) submit(ctx context.Context, f func() error) error {
-	j := &job{ctx: ctx, other: f, done: make(chan struct{}, 1)}
-	if err := b.await(ctx, j); err != nil {
-		return err
-	}
-	return j.err
-}
-
-// await returns nil once the job has been done. After an error the worker may still have it.
-func (b *Battery) await(ctx context.Context, j *job) error {
+// read waits for the next reading.
+func (b *Battery) read(ctx context.Context, want cadence, r *record) error {
 	if err := b.interrupted(ctx); err != nil {
 		return err
 	}
+	w := b.queue.join(want)
+	done := true
 	select {
-	case b.jobs <- j:
+	case <-w.done:
 	case <-ctx.Done():
-		return b.interrupted(ctx)
-	case <-b.closing:
+		done = b.queue.leave(w)
+	case <-b.ctx.Done():
+		done = b.queue.leave(w)
+	}
+	if !done {
 		return b.interrupted(ctx)
 	}
+	*r = w.record
+	err := w.err
+	b.queue.idle.Put(w)
+	return err
+}
+
+// submit runs f on the worker goroutine.
+func (b *Battery) submit(ctx context.Context, f func(context.Context) error) error {
+	if err := b.interrupted(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(b.ctx, cancel)()
+	j := &job{ctx, f, make(chan error, 1)}
+	b.queue.add(j)
 	select {
-	case <-j.done:
-		return nil
+	case err := <-j.done:
+		return err
 	case <-ctx.Done():
 		return b.interrupted(ctx)
 	}
@@ -212,209 +318,79 @@ func (b *Battery) await(ctx context.Context, j *job) error {
 
 // interrupted returns why a call has to end before it is finished.
 func (b *Battery) interrupted(ctx context.Context) error {
-	select {
-	case <-b.closing:
-		return b.wrap(ErrClosed)
-	default:
+	if b.ctx.Err() != nil {
+		return b.wrap("read", ErrClosed, nil)
 	}
 	if err := ctx.Err(); err != nil {
-		return b.wrap(err)
+		return b.wrap("read", err, nil)
 	}
 	return nil
 }
 
-func (b *Battery) wrap(err error) error {
-	if b.path == "" {
-		return fmt.Errorf("tripplite: %w", err)
-	}
-	return fmt.Errorf("tripplite: %s: %w", b.path, err)
+func (b *Battery) wrap(op string, err, cause error) error {
+	return &Error{Op: op, Path: b.path, Err: err, Cause: cause}
 }
 
+// work is the goroutine that uses the device.
 func (b *Battery) work() {
 	defer close(b.done)
-	for {
-		select {
-		case j := <-b.jobs:
-			b.run(j)
-			j.done <- struct{}{}
-		case <-b.closing:
-			b.unlisten()
-			if b.dev != nil {
-				b.dev.Close()
-			}
-			return
-		}
+	for b.ctx.Err() == nil {
+		ctx, cancel := context.WithCancel(b.ctx)
+		b.serve(ctx, cancel)
+		cancel()
 	}
+	b.shut()
 }
 
-func (b *Battery) run(j *job) {
-	if j.other != nil {
-		j.err = j.other()
-		return
-	}
-	if j.err = b.read(j.ctx, j.what, &j.state); !hasState(j.err) {
-		j.state = State{}
-	}
-}
-
-// hasState says whether a State comes with the error.
-func hasState(err error) bool { return err == nil || errors.As(err, new(*PartialError)) }
-
-// read asks for every report that is due. It fills state in place, so that a read allocates nothing.
-func (b *Battery) read(ctx context.Context, what when, state *State) error {
-	if err := b.connected(); err != nil {
-		return err
-	}
-	if err := b.listen(); err != nil {
-		return err
-	}
-	*state = b.known
-	state.Path = b.path
-	var failed []*ReportError
-	for i := range b.plan.features {
-		e := &b.plan.features[i]
-		if !b.due(e, what) {
-			continue
-		}
-		if err := b.interrupted(ctx); err != nil {
-			return err
-		}
-		payload, err := b.ask(e)
+// serve works until ctx is done: the queue cancels it when nobody waits for the reading under way.
+// All readings until then share it, so that a reading allocates nothing.
+func (b *Battery) serve(ctx context.Context, cancel func()) {
+	for ctx.Err() == nil {
+		j, want, read := b.queue.next(cancel)
 		switch {
-		case err == nil:
-			e.answer = given
-			e.note(payload)
-			e.decode(payload, state)
-			if e.when == nominal {
-				e.decode(payload, &b.known)
-			}
-			if e.status {
-				state.Time = time.Now()
-			}
-		case !isAnswer(err) && !b.alive(e):
-			return b.drop(fmt.Errorf("report %s: %w", hexID(e.id), err))
-		case e.status:
-			return b.failure(e, err)
-		case e.answer == unasked && (!e.declared || errors.Is(err, errEmpty)):
-			e.answer = withheld
-			b.log.Debug("the unit does not provide a report", "path", b.path, "id", hexID(e.id), "name", e.name, "err", err)
+		case j != nil:
+			j.done <- b.run(j)
+		case read:
+			err := b.readNow(ctx, want)
+			b.queue.deliver(&b.record, err)
 		default:
-			failed = append(failed, b.failure(e, err))
-		}
-	}
-	b.retry = retry{}
-	if failed != nil {
-		return &PartialError{Reports: failed}
-	}
-	return nil
-}
-
-func (b *Battery) failure(e *entry, err error) *ReportError {
-	return &ReportError{Path: b.path, ID: e.id, Name: e.name, Err: err}
-}
-
-// due says whether a report has to be asked for.
-func (b *Battery) due(e *entry, what when) bool {
-	switch {
-	case e.answer == withheld,
-		e.when == nominal && e.answer == given,
-		(e.when == control) != (what == control):
-		return false
-	}
-	return e.insteadOf == "" || !b.plan.provides(e.insteadOf)
-}
-
-// tries is how often a report is asked for while the unit gives answers that are not one.
-const tries = 3
-
-// ask returns the payload of a report, which is valid until the next call.
-func (b *Battery) ask(e *entry) (payload []byte, err error) {
-	for range tries {
-		payload, err = b.transfer(e)
-		if err == nil && e.bytes == 0 {
-			payload, err = b.learn(e, len(payload))
-		}
-		if err == nil || !isAnswer(err) {
-			break
-		}
-	}
-	return payload, err
-}
-
-// learn settles the layout of a status report by the length of its answer, if the unit gives it that length a second time: a short
-// answer must not pass for the short layout, whose flags lie elsewhere.
-func (b *Battery) learn(e *entry, bytes int) ([]byte, error) {
-	payload, err := b.transfer(e)
-	if err != nil {
-		return nil, err
-	}
-	readings := layoutOf(e.id, bytes)
-	if len(payload) != bytes || readings == nil || !covers(readings, payload) {
-		return nil, answerError(fmt.Sprintf("the status % x has no known layout", payload))
-	}
-	b.plan.settle(e.id, bytes, readings)
-	b.publishInputs()
-	return payload, nil
-}
-
-// transfer asks for a report once, for its declared length: more is not part of it, and less is not all of it.
-func (b *Battery) transfer(e *entry) ([]byte, error) {
-	size := e.bytes
-	if size == 0 {
-		size = maxStatus
-	}
-	if len(b.buffer) < 1+size {
-		b.buffer = make([]byte, 1+size)
-	}
-	buffer := b.buffer[:1+size]
-	buffer[0] = e.id
-	n, err := b.dev.GetFeatureReport(buffer)
-	if err != nil {
-		return nil, err
-	}
-	answer := buffer[:max(0, min(n, len(buffer)))]
-	if b.log.Enabled(context.Background(), slog.LevelDebug) {
-		b.log.Debug("report", "path", b.path, "id", hexID(e.id), "name", e.name, "bytes", fmt.Sprintf("% x", answer))
-	}
-	switch {
-	case len(answer) == 0:
-		return nil, errEmpty
-	case answer[0] != e.id:
-		return nil, answerError(fmt.Sprintf("the unit answered with report 0x%02x", answer[0]))
-	case len(answer) < 2, len(answer) < 1+e.bytes && !e.short:
-		return nil, answerError(fmt.Sprintf("%d bytes came of %d", len(answer)-1, size))
-	}
-	return answer[1:], nil
-}
-
-// answerError is what is wrong with an answer; the unit is there, since it gave one.
-type answerError string
-
-func (e answerError) Error() string { return string(e) }
-
-const errEmpty answerError = "the unit answered with nothing"
-
-func isAnswer(err error) bool { return errors.As(err, new(answerError)) }
-
-// witnesses is how many other reports are asked for before a unit is taken for lost.
-const witnesses = 2
-
-// alive says whether the unit still answers after a transfer for e failed: then the failure is the report's own.
-func (b *Battery) alive(e *entry) bool {
-	asked := 0
-	for _, known := range []answer{given, unasked} { // what has answered before will answer again if anything does
-		for i := range b.plan.features {
-			o := &b.plan.features[i]
-			if o == e || o.answer != known || asked == witnesses {
-				continue
-			}
-			asked++
-			if _, err := b.transfer(o); err == nil || isAnswer(err) {
-				return true
+			select {
+			case <-b.queue.wake:
+			case <-ctx.Done():
 			}
 		}
 	}
-	return false
 }
 
-func hexID(id byte) string { return fmt.Sprintf("0x%02x", id) }
+// run does a job unless its caller has gone.
+func (b *Battery) run(j *job) error {
+	if err := j.ctx.Err(); err != nil {
+		return b.interrupted(j.ctx)
+	}
+	if err := b.connect(); err != nil {
+		return err
+	}
+	return b.outcome(j.do(j.ctx))
+}
+
+// readNow reads into b.record, which is empty where no State comes with the error.
+func (b *Battery) readNow(ctx context.Context, want cadence) error {
+	err := b.connect()
+	if err == nil {
+		err = b.outcome((*b.protocol.Load()).read(ctx, want, &b.record))
+	}
+	if !HasState(err) {
+		b.record = record{}
+		return err
+	}
+	b.reopen = retry{}
+	return err
+}
+
+// outcome gives the device up where a protocol says that the unit is lost.
+func (b *Battery) outcome(err error) error {
+	if lost, ok := err.(*lostError); ok {
+		return b.drop(lost.cause)
+	}
+	return err
+}

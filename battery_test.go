@@ -3,121 +3,24 @@ package tripplite
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"log/slog"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"github.com/karalabe/hid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/tripplite-go/tripplite/internal/capture"
+	"github.com/tripplite-go/tripplite/internal/usb"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// fakeUPS is a captured unit that counts what it is asked for and fails as it is told.
-type fakeUPS struct {
-	*capture.Device
-
-	mu      sync.Mutex
-	asked   map[byte]int
-	answers map[byte]func(b []byte) (int, error) // in place of the captured report
-	gone    bool
-	closed  int
-}
-
-func newFakeUPS(t testing.TB, name string) (ups *fakeUPS, descriptor []byte) {
-	t.Helper()
-	c, err := capture.Load(name)
-	require.NoError(t, err)
-	return &fakeUPS{
-		Device:  c.Device(c.UPSInterface),
-		asked:   map[byte]int{},
-		answers: map[byte]func([]byte) (int, error){},
-	}, c.Interfaces[c.UPSInterface].Descriptor
-}
-
-func (u *fakeUPS) GetFeatureReport(b []byte) (int, error) {
-	id := b[0]
-	u.mu.Lock()
-	u.asked[id]++
-	answer, gone := u.answers[id], u.gone
-	u.mu.Unlock()
-	switch {
-	case gone:
-		return 0, errTransfer
-	case answer != nil:
-		return answer(b)
-	}
-	return u.Device.GetFeatureReport(b)
-}
-
-func (u *fakeUPS) Close() error {
-	u.mu.Lock()
-	u.closed++
-	u.mu.Unlock()
-	return u.Device.Close()
-}
-
-func (u *fakeUPS) fail(id byte, answer func(b []byte) (int, error)) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.answers[id] = answer
-}
-
-func (u *fakeUPS) setGone(gone bool) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.gone = gone
-}
-
-// transfers returns how many there were since it was last called.
-func (u *fakeUPS) transfers() (total int, byID map[byte]int) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for _, n := range u.asked {
-		total += n
-	}
-	byID, u.asked = u.asked, map[byte]int{}
-	return total, byID
-}
-
-// errTransfer is all that hidapi says on Linux, whatever the cause.
-var errTransfer = errors.New("hidapi: hid_error is not implemented yet")
-
-func stall([]byte) (int, error) { return 0, errTransfer }
-func empty([]byte) (int, error) { return 0, nil }
-
-func open(t testing.TB, name string, opts ...Option) (*Battery, *fakeUPS) {
-	t.Helper()
-	ups, descriptor := newFakeUPS(t, name)
-	b := New(ups, append([]Option{WithReportDescriptor(descriptor), WithDeviceInfo(DeviceInfo{Path: "1-1:1.0"})}, opts...)...)
-	t.Cleanup(func() { assert.NoError(t, b.Close()) })
-	return b, ups
-}
-
-func expected(t *testing.T, name string) string {
-	t.Helper()
-	c, err := capture.Load(name)
-	require.NoError(t, err)
-	require.NotEmpty(t, c.Expect, "testdata/captures/%s.json has no expect", name)
-	return string(c.Expect)
-}
-
-// asCaptured is a State as the captures write it, without what differs in each read.
-func asCaptured(t *testing.T, state State) string {
-	t.Helper()
-	state.Path, state.Time = "", time.Time{}
-	text, err := json.Marshal(state)
-	require.NoError(t, err)
-	return string(text)
-}
 
 func TestGetReadsEveryCapture(t *testing.T) {
 	for _, name := range capture.Names() {
@@ -126,14 +29,11 @@ func TestGetReadsEveryCapture(t *testing.T) {
 			for range 2 {
 				before := time.Now()
 				state, err := b.Get(t.Context())
-				require.NoError(t, err)
+				require.True(t, HasState(err), "%v", err)
 				assert.Equal(t, "1-1:1.0", state.Path)
+				assert.False(t, state.Announced)
 				assert.WithinRange(t, state.Time, before, time.Now())
-				assert.Zero(t, state.Controls, "Get does not read what is only read on request")
-
-				state.Controls, err = b.Controls(t.Context())
-				require.NoError(t, err)
-				assert.JSONEq(t, expected(t, name), asCaptured(t, state), "the expect of testdata/captures/%s.json, and what is read", name)
+				assert.JSONEq(t, expected(t, name), readWhole(t, b), "the expect of testdata/captures/%s.json, and what is read", name)
 			}
 		})
 	}
@@ -149,11 +49,7 @@ func TestGetWithoutADescriptorReadsTheSame(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, unit := range []string{"smart1500lcd", "pro1500rt2u"} {
 				b, _ := open(t, unit, WithReportDescriptor(broken))
-				state, err := b.Get(t.Context())
-				require.NoError(t, err)
-				state.Controls, err = b.Controls(t.Context())
-				require.NoError(t, err)
-				assert.JSONEq(t, expected(t, unit), asCaptured(t, state), unit)
+				assert.JSONEq(t, expected(t, unit), readWhole(t, b), unit)
 			}
 		})
 	}
@@ -186,13 +82,121 @@ func TestGetAllocatesNothingInTheSteadyState(t *testing.T) {
 	}))
 }
 
-// answers are the ways of one report to go wrong while the unit is there.
+func TestCallersThatWaitTogetherShareAReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, ups := open(t, "smart1500lcd")
+		_, err := b.Get(t.Context())
+		require.NoError(t, err)
+		ups.transfers()
+		ups.setLatency(time.Millisecond)
+		var all sync.WaitGroup
+		for range 100 {
+			all.Go(func() {
+				before := time.Now()
+				state, err := b.Get(t.Context())
+				assert.NoError(t, err)
+				assert.False(t, state.Time.Before(before), "a status from before the call is none")
+			})
+		}
+		all.Wait()
+		total, _ := ups.transfers()
+		assert.LessOrEqual(t, total, 2*10, "the first reading may begin before all have come")
+	})
+}
+
+func TestACallerThatLeavesDoesNotEndTheReadingOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, ups := open(t, "smart1500lcd")
+		ups.setLatency(time.Second)
+		short, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		var all sync.WaitGroup
+		all.Go(func() {
+			_, err := b.Get(short)
+			assert.ErrorIs(t, err, context.DeadlineExceeded)
+		})
+		all.Go(func() {
+			state, err := b.Get(t.Context())
+			assert.NoError(t, err)
+			assert.Equal(t, ValueOf(true), state.Status.ACPresent)
+		})
+		all.Wait()
+	})
+}
+
+func TestAReadingThatComesWithTheDeadlineCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, ups := open(t, "smart1500lcd")
+		_, err := b.Get(t.Context())
+		require.NoError(t, err)
+		ups.setLatency(time.Millisecond)
+		for range 100 { // whichever of the two is seen first
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			state, err := b.Get(ctx)
+			cancel()
+			if err == nil {
+				assert.Equal(t, ValueOf(true), state.Status.ACPresent)
+			} else {
+				assert.ErrorIs(t, err, context.DeadlineExceeded)
+			}
+		}
+		w := b.queue.join(live)
+		time.Sleep(time.Second)
+		assert.True(t, b.queue.leave(w), "the result is there")
+		assert.Equal(t, ValueOf(true), w.state.Status.ACPresent)
+	})
+}
+
+func TestAReadingThatNobodyWaitsForEndsBeforeItsNextTransfer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, ups := open(t, "smart1500lcd")
+		ups.setLatency(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+		defer cancel()
+		_, err := b.Get(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		time.Sleep(time.Minute)
+		total, _ := ups.transfers()
+		assert.Equal(t, 3, total)
+
+		ups.setLatency(0)
+		_, err = b.Get(t.Context())
+		require.NoError(t, err, "and the next one is read")
+	})
+}
+
+func TestSettingsAndReadingsAreReadInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, ups := open(t, "smart1500lcd")
+		ups.setLatency(time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var all sync.WaitGroup
+		for range 2 {
+			all.Go(func() {
+				for ctx.Err() == nil {
+					_, _ = b.Get(ctx)
+				}
+			})
+		}
+		for range 3 {
+			settings, err := b.Settings(t.Context())
+			require.NoError(t, err, "however many go on reading")
+			assert.Equal(t, ValueOf(AlarmEnabled), settings.AudibleAlarmControl)
+		}
+		cancel()
+		all.Wait()
+	})
+}
+
+// wrongAnswers are the ways of one report to go wrong while the unit is there.
 var wrongAnswers = []struct {
 	name   string
 	answer func([]byte) (int, error)
 	says   string
 }{
-	{"stalls", stall, "hid_error"},
+	{"fails", stall, "hid_error"},
+	{"stalls", func([]byte) (int, error) { return 0, syscall.EPIPE }, "broken pipe"},
 	{"is empty", empty, "answered with nothing"},
 	{"is short", func([]byte) (int, error) { return 1, nil }, "0 bytes came of"},
 	{"has another id", func(b []byte) (int, error) { b[0]++; return len(b), nil }, "answered with report"},
@@ -208,84 +212,96 @@ func TestAReportThatFailsIsAbsentAndNamed(t *testing.T) {
 
 			ups.fail(0x18, wrong.answer)
 			ups.fail(0x34, wrong.answer)
-			state, err := b.Get(t.Context())
-			var partial *PartialError
-			require.ErrorAs(t, err, &partial)
-			require.Len(t, partial.Reports, 2)
-			assert.Equal(t, "1-1:1.0", partial.Reports[0].Path)
-			assert.Equal(t, byte(0x18), partial.Reports[0].ID)
-			assert.Equal(t, "UPS.PowerConverter.Input.Voltage", partial.Reports[0].Name)
-			assert.ErrorContains(t, partial.Reports[0], wrong.says)
-			assert.Equal(t, byte(0x34), partial.Reports[1].ID)
-			assert.NotErrorIs(t, err, ErrDisconnected)
+			for range 2 * refusalsDeclared {
+				state, err := b.Get(t.Context())
+				var partial *PartialError
+				require.ErrorAs(t, err, &partial)
+				require.Len(t, partial.Reports, 2)
+				assert.Equal(t, "1-1:1.0", partial.Reports[0].Path)
+				assert.Equal(t, byte(0x18), partial.Reports[0].ID)
+				assert.Equal(t, "UPS.PowerConverter.Input.Voltage", partial.Reports[0].Name)
+				require.ErrorContains(t, partial.Reports[0], wrong.says)
+				assert.Equal(t, byte(0x34), partial.Reports[1].ID)
+				require.NotErrorIs(t, err, ErrDisconnected)
 
-			assert.Equal(t, Value[float64]{}, state.Input.Voltage)
-			assert.Equal(t, Value[float64]{}, state.RemainingCapacity)
-			assert.Equal(t, ValueOf(true), state.Status.ACPresent, "the rest is read")
-			assert.Equal(t, ValueOf(59.7), state.Input.Frequency)
-			assert.Equal(t, ValueOf(120.0), state.Config.Voltage)
-
+				assert.Equal(t, Value[float64]{}, state.Input.Voltage)
+				assert.Equal(t, Value[float64]{}, state.RemainingCapacity)
+				assert.Equal(t, ValueOf(true), state.Status.ACPresent, "the rest is read")
+				assert.Equal(t, ValueOf(59.7), state.Input.Frequency)
+				assert.Equal(t, ValueOf(120.0), state.Config.Voltage)
+			}
 			ups.fail(0x18, nil)
 			ups.fail(0x34, nil)
-			state, err = b.Get(t.Context())
+			state, err := b.Get(t.Context())
 			require.NoError(t, err)
 			assert.Equal(t, ValueOf(117.2), state.Input.Voltage, "and comes back")
 		})
 	}
 }
 
-func TestADeclaredReportThatNeverAnswersIsNamedEachTime(t *testing.T) {
+func TestADeclaredReportIsNamedUntilItWasRefusedForLong(t *testing.T) {
 	for _, wrong := range wrongAnswers {
-		if wrong.says == "answered with nothing" {
-			continue // that is a unit's way of saying that it does not provide the report
-		}
 		t.Run(wrong.name, func(t *testing.T) {
 			b, ups := open(t, "smart1500lcd")
 			ups.fail(0x47, wrong.answer)
 			ups.fail(0x03, wrong.answer)
-			for range 2 {
+			for n := range refusalsDeclared - 1 {
 				state, err := b.Get(t.Context())
 				var partial *PartialError
-				require.ErrorAs(t, err, &partial)
+				require.ErrorAs(t, err, &partial, "read %d", n)
 				require.Len(t, partial.Reports, 2)
 				assert.Equal(t, byte(0x03), partial.Reports[0].ID)
 				assert.Equal(t, byte(0x47), partial.Reports[1].ID)
 				assert.Equal(t, Value[float64]{}, state.Output.ActivePower)
 			}
 			ups.fail(0x03, nil)
-			ups.fail(0x47, nil)
 			state, err := b.Get(t.Context())
-			require.NoError(t, err)
+			require.NoError(t, err, "the unit does not provide 0x47")
 			assert.Equal(t, ValueOf(1500.0), state.Config.ApparentPower, "a nominal value is asked for until it is had")
+
+			ups.transfers()
+			for range 3 {
+				_, err = b.Get(t.Context())
+				require.NoError(t, err)
+			}
+			_, byID := ups.transfers()
+			assert.NotContains(t, byID, byte(0x47))
+
+			ups.fail(0x47, nil)
+			for range askAgain {
+				state, err = b.Get(t.Context())
+				require.NoError(t, err)
+			}
+			assert.NotEqual(t, Value[float64]{}, state.Output.ActivePower, "it is asked for now and then")
 		})
 	}
 }
 
-func TestAnEmptyReportIsNotProvidedAndNotAskedForAgain(t *testing.T) {
-	b, ups := open(t, "smart1500lcd")
-	ups.fail(0x47, empty)
-	state, err := b.Get(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, Value[float64]{}, state.Output.ActivePower)
-	_, byID := ups.transfers()
-	assert.Equal(t, tries, byID[0x47], "tried a few times first")
-
-	_, err = b.Get(t.Context())
-	require.NoError(t, err)
-	_, byID = ups.transfers()
-	assert.NotContains(t, byID, byte(0x47))
+func TestAPassingFailureAtTheOpeningLosesNoReading(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer     func([]byte) (int, error)
+		descriptor []Option
+	}{
+		"declared and empty":   {empty, nil},
+		"without a descriptor": {stall, []Option{WithReportDescriptor(nil)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, ups := open(t, "smart1500lcd", c.descriptor...)
+			ups.fail(0x34, c.answer)
+			state, err := b.Get(t.Context())
+			require.True(t, HasState(err), "%v", err)
+			assert.Equal(t, Value[float64]{}, state.RemainingCapacity)
+			ups.fail(0x34, nil)
+			state, err = b.Get(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, ValueOf(100.0), state.RemainingCapacity)
+		})
+	}
 }
 
 func TestAnAnswerThatIsNotOneIsAskedForAgain(t *testing.T) {
 	b, ups := open(t, "smart1500lcd")
-	left := 2
-	ups.fail(0x18, func(buffer []byte) (int, error) {
-		if left > 0 {
-			left--
-			return 0, nil
-		}
-		return copy(buffer, []byte{0x18, 0x94, 0x04}), nil
-	})
+	ups.fail(0x18, sequence(empty, empty, says(0x18, 0x94, 0x04)))
 	state, err := b.Get(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, ValueOf(117.2), state.Input.Voltage)
@@ -316,8 +332,8 @@ func TestWithoutAStatusThereIsNoState(t *testing.T) {
 				var report *ReportError
 				require.ErrorAs(t, err, &report, when)
 				assert.Equal(t, byte(0x32), report.ID)
-				assert.ErrorContains(t, err, wrong.says)
-				assert.NotErrorIs(t, err, ErrDisconnected, "the unit answers for the rest")
+				require.ErrorContains(t, err, wrong.says)
+				require.NotErrorIs(t, err, ErrDisconnected, "the unit answers for the rest")
 				assert.Zero(t, state)
 
 				ups.fail(0x32, nil)
@@ -329,6 +345,76 @@ func TestWithoutAStatusThereIsNoState(t *testing.T) {
 	}
 }
 
+// The bytes are those of NUT #1268 (4003) and #3152 (a011): the status, and the charge under its
+// id.
+var trueStatus, falseStatus = says(0x32, 0x00, 0x00, 0x09), says(0x32, 0x64, 0x00, 0x00)
+
+func TestAStatusWithPaddingSetIsNeverBelieved(t *testing.T) {
+	for how, opts := range map[string][]Option{"by the descriptor": nil, "by the length": {WithReportDescriptor(nil)}} {
+		t.Run(how, func(t *testing.T) {
+			b, ups := open(t, "pro1500rt2u", opts...)
+			for name, answers := range map[string][]func([]byte) (int, error){
+				"every second time": {falseStatus, trueStatus},
+				"twice in a row":    {falseStatus, falseStatus, trueStatus},
+			} {
+				ups.fail(0x32, sequence(append(answers, trueStatus)...))
+				state, err := b.Get(t.Context())
+				require.True(t, HasState(err), "%s: %v", name, err)
+				assert.Equal(t, ValueOf(true), state.Status.ACPresent, name)
+			}
+
+			ups.fail(0x32, falseStatus)
+			for range 5 {
+				state, err := b.Get(t.Context())
+				require.ErrorAs(t, err, new(*ReportError), "however often it comes")
+				require.ErrorContains(t, err, "64 00 00 has bits set that mean nothing")
+				assert.Zero(t, state)
+			}
+
+			ups.fail(0x32, sequence(falseStatus, says(0x32, 0x00, 0x00, 0x20)))
+			state, err := b.Get(t.Context())
+			require.True(t, HasState(err), "%v", err)
+			assert.Equal(t, ValueOf(false), state.Status.ACPresent, "a true failure shows at once")
+			assert.Equal(t, ValueOf(true), state.Status.Discharging)
+		})
+	}
+}
+
+func TestAContradictionIsBelievedWhenItComesThreeTimes(t *testing.T) {
+	neither, onBattery := says(0x32, 0x00), says(0x32, 0x08) // one byte: bit 1 ACPresent, bit 3 Discharging
+	b, ups := open(t, "smart1500lcd")
+
+	ups.fail(0x32, sequence(neither, neither, says(0x32, 0x46)))
+	state, err := b.Get(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, ValueOf(true), state.Status.ACPresent)
+
+	ups.fail(0x32, sequence(neither, onBattery))
+	state, err = b.Get(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, ValueOf(true), state.Status.Discharging)
+
+	ups.transfers()
+	ups.fail(0x32, neither)
+	state, err = b.Get(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, ValueOf(false), state.Status.ACPresent)
+	assert.Equal(t, ValueOf(false), state.Status.Discharging)
+	_, byID := ups.transfers()
+	assert.Equal(t, 3, byID[0x32])
+}
+
+func TestTheTimeOfAStateIsBeforeItsStatusWasAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, ups := open(t, "smart1500lcd")
+		start := time.Now()
+		ups.setLatency(20 * time.Millisecond)
+		state, err := b.Get(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, start, state.Time)
+	})
+}
+
 func TestAUnitThatAnswersNothingIsDisconnected(t *testing.T) {
 	b, ups := open(t, "smart1500lcd")
 	_, err := b.Get(t.Context())
@@ -338,10 +424,11 @@ func TestAUnitThatAnswersNothingIsDisconnected(t *testing.T) {
 	for range 3 {
 		state, err := b.Get(t.Context())
 		require.ErrorIs(t, err, ErrDisconnected)
-		assert.ErrorContains(t, err, "1-1:1.0")
+		require.ErrorContains(t, err, "1-1:1.0")
 		assert.Zero(t, state, "neither an old value nor a zero passes for a reading")
-		_, err = b.Controls(t.Context())
+		settings, err := b.Settings(t.Context())
 		require.ErrorIs(t, err, ErrDisconnected)
+		assert.Zero(t, settings)
 	}
 
 	ups.setGone(false)
@@ -350,12 +437,25 @@ func TestAUnitThatAnswersNothingIsDisconnected(t *testing.T) {
 	assert.Equal(t, ValueOf(120.0), state.Config.Voltage, "nominal values are read anew")
 }
 
+func TestAnErrorThatProvesTheLossCostsOneTransfer(t *testing.T) {
+	b, ups := open(t, "smart1500lcd")
+	_, err := b.Get(t.Context())
+	require.NoError(t, err)
+	ups.transfers()
+	ups.fail(0x32, func([]byte) (int, error) { return 0, syscall.ENODEV })
+	_, err = b.Get(t.Context())
+	require.ErrorIs(t, err, ErrDisconnected)
+	require.ErrorIs(t, err, syscall.ENODEV, "the cause is there to be asked for")
+	total, _ := ups.transfers()
+	assert.Equal(t, 1, total)
+}
+
 func TestAUnitThatIsLostInTheMiddleOfAReadYieldsNoState(t *testing.T) {
 	b, ups := open(t, "smart1500lcd")
 	_, err := b.Get(t.Context())
 	require.NoError(t, err)
 	for _, last := range []byte{0x32, 0x22, 0x19, 0x35} {
-		ups.fail(last, func(buffer []byte) (int, error) {
+		ups.fail(last, func([]byte) (int, error) {
 			ups.setGone(true)
 			return 0, errTransfer
 		})
@@ -367,110 +467,116 @@ func TestAUnitThatIsLostInTheMiddleOfAReadYieldsNoState(t *testing.T) {
 	}
 }
 
-// twin is a Battery of a unit that can be unplugged and plugged in again, as Open makes one.
-func twin(t *testing.T, plug func() (hid.Device, []byte, error)) *Battery {
+// openAt makes a Battery of a unit of a host.
+func openAt(t testing.TB, h *fakeHost, path string) *Battery {
 	t.Helper()
-	b := newBatteryAt(DeviceInfo{Path: "nowhere:1.0"}, nil)
-	b.reopen = plug
-	go b.work()
+	b := unopened(DeviceInfo{Path: path}, optionsOf([]Option{withHost(h)}))
 	t.Cleanup(func() { assert.NoError(t, b.Close()) })
 	return b
 }
 
+func fakes(t testing.TB, name string) *fakeUPS {
+	ups, _ := newFakeUPS(t, name)
+	return ups
+}
+
 func TestALostUnitIsOpenedAgain(t *testing.T) {
-	var units []*fakeUPS
-	b := twin(t, func() (hid.Device, []byte, error) {
-		name := "smart1500lcd"
-		if len(units) == 1 {
-			name = "pro1500rt2u"
-		}
-		ups, descriptor := newFakeUPS(t, name)
-		units = append(units, ups)
-		return ups, descriptor, nil
-	})
-	state, err := b.Get(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, ValueOf(117.2), state.Input.Voltage)
+	synctest.Test(t, func(t *testing.T) {
+		first := fakes(t, "smart1500lcd")
+		h := newFakeHost(map[string]*fakeUPS{"9-1:1.0": first})
+		b := openAt(t, h, "9-1:1.0")
+		state, err := b.Get(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, ValueOf(117.2), state.Input.Voltage)
 
-	units[0].setGone(true)
-	state, err = b.Get(t.Context())
-	require.ErrorIs(t, err, ErrDisconnected)
-	assert.Zero(t, state)
-	assert.Equal(t, 1, units[0].closed, "a handle never recovers from a USB error, so it is closed")
-
-	require.Eventually(t, func() bool {
+		h.unplug("9-1:1.0")
 		state, err = b.Get(t.Context())
-		return err == nil
-	}, 2*time.Second, 10*time.Millisecond)
-	assert.Len(t, units, 2)
-	assert.JSONEq(t, `{"ac present":true,"below remaining capacity":false,"charging":false,"discharging":false,"fully charged":true,
-		"fully discharged":false,"needs replacement":false,"shutdown imminent":false,"internal failure":false,"voltage out of range":false,
-		"overload":false,"over temperature":false,"boost":false,"buck":false,"used":true,"awaiting power":false}`,
-		string(must(json.Marshal(state.Status))), "another model at the same port is read by its own descriptor")
-	assert.Equal(t, ValueOf(36.0), state.Config.BatteryVoltage)
+		require.ErrorIs(t, err, ErrDisconnected)
+		assert.Zero(t, state)
+		assert.Equal(t, 1, first.closes(), "a handle never recovers from a USB error, so it is closed")
+
+		h.plug("9-1:1.0", fakes(t, "pro1500rt2u"))
+		state, err = b.Get(t.Context())
+		require.True(t, HasState(err), "the first Get after it is back: %v", err)
+		assert.JSONEq(t, `{"ac present":true,"below remaining capacity":false,"charging":false,"discharging":false,"fully charged":true,
+			"fully discharged":false,"needs replacement":false,"shutdown imminent":false,"internal failure":false,"voltage out of range":false,
+			"overload":false,"over temperature":false,"boost":false,"buck":false,"used":true,"awaiting power":false}`,
+			string(must(json.Marshal(state.Status))), "another model at the same port is read by its own descriptor")
+		assert.Equal(t, ValueOf(36.0), state.Config.BatteryVoltage)
+	})
 }
 
-func must(text []byte, err error) []byte {
-	if err != nil {
-		panic(err)
+func TestAMissingUnitIsLookedForLessAndLess(t *testing.T) {
+	for name, c := range map[string]struct {
+		refuse, want error
+	}{
+		"permission": {syscall.EACCES, ErrPermission},
+		"busy":       {&usb.BusyError{Holder: "usbhid-ups, process 312"}, ErrBusy},
+		"gone":       {syscall.ENOENT, ErrDisconnected},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newFakeHost(map[string]*fakeUPS{"9-1:1.0": fakes(t, "smart1500lcd")})
+				h.refuse(c.refuse)
+				b := openAt(t, h, "9-1:1.0")
+				for range 300 {
+					_, err := b.Get(t.Context())
+					require.ErrorIs(t, err, c.want)
+					time.Sleep(time.Millisecond)
+				}
+				assert.Equal(t, 3, h.opened(), "after 0, 50 and 150 ms")
+				time.Sleep(time.Hour)
+				h.refuse(nil)
+				_, err := b.Get(t.Context())
+				require.NoError(t, err)
+			})
+		})
 	}
-	return text
 }
 
-func TestAMissingUnitCostsNextToNothing(t *testing.T) {
-	for _, cause := range []error{ErrDisconnected, ErrPermission, ErrBusy} {
-		opens := 0
-		b := twin(t, func() (hid.Device, []byte, error) { opens++; return nil, nil, cause })
-		until := time.Now().Add(300 * time.Millisecond)
-		calls := 0
-		for time.Now().Before(until) {
-			_, err := b.Get(t.Context())
-			require.ErrorIs(t, err, cause)
-			calls++
-		}
-		// 0, 50, 150 and 350 ms after the start.
-		assert.LessOrEqual(t, opens, 4, "of %d calls", calls)
-		assert.Greater(t, calls, opens)
-	}
-}
-
-// hang is an answer that comes when it is let go, as a transfer that hangs in C.
-func hang() (answer func([]byte) (int, error), hanging chan struct{}, letGo func()) {
-	hanging, free := make(chan struct{}, 100), make(chan struct{})
-	return func([]byte) (int, error) {
-		hanging <- struct{}{}
-		<-free
-		return 0, errTransfer
-	}, hanging, sync.OnceFunc(func() { close(free) })
+func TestABusyUnitNamesItsHolder(t *testing.T) {
+	h := newFakeHost(map[string]*fakeUPS{"9-1:1.0": fakes(t, "smart1500lcd")})
+	h.refuse(&usb.BusyError{Holder: "usbhid-ups, process 312"})
+	_, err := Open("9-1:1.0", withHost(h))
+	var e *Error
+	require.ErrorAs(t, err, &e)
+	assert.Equal(t, "9-1:1.0", e.Path)
+	assert.Equal(t, "usbhid-ups, process 312", e.Holder)
+	require.EqualError(t, err, "open 9-1:1.0: another program holds the UPS: stop it first (usbhid-ups, process 312)")
 }
 
 func TestGetReturnsWithItsContextWhileATransferHangs(t *testing.T) {
-	b, ups := open(t, "smart1500lcd")
-	answer, hanging, letGo := hang()
-	defer letGo()
-	ups.fail(0x32, answer)
+	synctest.Test(t, func(t *testing.T) {
+		b, ups := open(t, "smart1500lcd")
+		answer, hanging, letGo := hang()
+		defer letGo()
+		ups.fail(0x32, answer)
 
-	ctx, cancel := context.WithCancel(t.Context())
-	result := make(chan error)
-	go func() {
-		_, err := b.Get(ctx)
-		result <- err
-	}()
-	<-hanging
-	cancel()
-	require.ErrorIs(t, <-result, context.Canceled)
+		ctx, cancel := context.WithCancel(t.Context())
+		result := make(chan error)
+		go func() {
+			_, err := b.Get(ctx)
+			result <- err
+		}()
+		<-hanging
+		cancel()
+		require.ErrorIs(t, <-result, context.Canceled)
 
-	// The device still has the transfer, so a second caller waits for it, as long as its own context allows.
-	short, cancelShort := context.WithTimeout(t.Context(), time.Millisecond)
-	defer cancelShort()
-	_, err := b.Get(short)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	assert.ErrorContains(t, err, "1-1:1.0")
+		// The device still has the transfer, so a second caller waits for it, as long as its own context
+		// allows.
+		short, cancelShort := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancelShort()
+		_, err := b.Get(short)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, "1-1:1.0")
+		total, _ := ups.transfers()
+		assert.Equal(t, 1, total)
 
-	ups.fail(0x32, nil)
-	letGo()
-	_, err = b.Get(t.Context())
-	require.NoError(t, err)
+		ups.fail(0x32, nil)
+		letGo()
+		_, err = b.Get(t.Context())
+		require.NoError(t, err)
+	})
 }
 
 func TestACancelledGetDoesNotTouchTheUnit(t *testing.T) {
@@ -483,44 +589,48 @@ func TestACancelledGetDoesNotTouchTheUnit(t *testing.T) {
 	assert.Zero(t, total)
 }
 
-func TestCloseWaitsForTheTransferUnderWay(t *testing.T) {
-	b, ups := open(t, "smart1500lcd")
-	answer, hanging, letGo := hang()
-	ups.fail(0x32, answer)
-	got := make(chan error)
-	go func() {
-		_, err := b.Get(t.Context())
-		got <- err
-	}()
-	<-hanging
-	closed := make(chan struct{})
-	go func() {
-		b.Close()
-		close(closed)
-	}()
-	<-b.closing
-	select {
-	case <-closed:
-		t.Fatal("closed the device under a transfer")
-	case <-time.After(20 * time.Millisecond):
-	}
-	ups.mu.Lock()
-	assert.Zero(t, ups.closed)
-	ups.mu.Unlock()
-	letGo()
-	<-closed
-	require.Error(t, <-got)
-	assert.Equal(t, 1, ups.closed)
+func TestCloseWaitsForATransferButNotForOneThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, ups := open(t, "smart1500lcd")
+		ups.setLatency(100 * time.Millisecond)
+		go func() { _, _ = b.Get(t.Context()) }()
+		synctest.Wait()
+		start := time.Now()
+		require.NoError(t, b.Close())
+		assert.Equal(t, 100*time.Millisecond, time.Since(start))
+		assert.Equal(t, 1, ups.closes(), "the device is closed after the transfer")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		b, ups := open(t, "smart1500lcd")
+		answer, hanging, letGo := hang()
+		ups.fail(0x32, answer)
+		got := make(chan error, 1)
+		go func() {
+			_, err := b.Get(t.Context())
+			got <- err
+		}()
+		<-hanging
+		start := time.Now()
+		require.NoError(t, b.Close())
+		assert.LessOrEqual(t, time.Since(start), time.Second)
+		require.ErrorIs(t, <-got, ErrClosed, "who waits is told at once")
+		assert.Zero(t, ups.closes(), "a device is not closed under a transfer")
+		letGo()
+		synctest.Wait()
+		assert.Equal(t, 1, ups.closes(), "but after it")
+	})
 }
 
 func TestAfterCloseEveryCallSaysSo(t *testing.T) {
 	b, ups := open(t, "smart1500lcd")
 	require.NoError(t, b.Close())
 	require.NoError(t, b.Close())
-	assert.Equal(t, 1, ups.closed)
+	assert.Equal(t, 1, ups.closes())
 	_, err := b.Get(t.Context())
 	require.ErrorIs(t, err, ErrClosed)
-	_, err = b.Controls(t.Context())
+	_, err = b.Settings(t.Context())
+	require.ErrorIs(t, err, ErrClosed)
+	_, err = b.Dump(t.Context(), 0)
 	require.ErrorIs(t, err, ErrClosed)
 	var errs []error
 	for state, err := range b.Watch(t.Context(), time.Second) {
@@ -535,38 +645,47 @@ func TestManyGoroutinesShareABattery(t *testing.T) {
 	b, _ := open(t, "smart1500lcd")
 	var all sync.WaitGroup
 	for range 16 {
-		all.Add(1)
-		go func() {
-			defer all.Done()
+		all.Go(func() {
 			for range 20 {
 				state, err := b.Get(t.Context())
 				assert.NoError(t, err)
 				assert.Equal(t, ValueOf(117.2), state.Output.Voltage)
 			}
-		}()
+		})
 	}
 	all.Wait()
 }
 
 func TestAShortStatusDoesNotPassForTheShortLayout(t *testing.T) {
-	// Without a descriptor the length of the answer tells the layout. 32 00 of 32 00 00 09 would read as "no mains".
+	// Without a descriptor the length of the answer tells the layout. 32 00 of 32 00 00 09 would
+	// read as "no line power".
 	b, ups := open(t, "pro1500rt2u", WithReportDescriptor(nil))
-	calls := 0
-	ups.fail(0x32, func(buffer []byte) (int, error) {
-		calls++
-		if calls == 1 {
-			return copy(buffer, []byte{0x32, 0x00}), nil
-		}
-		return copy(buffer, []byte{0x32, 0x00, 0x00, 0x09}), nil
-	})
+	short := says(0x32, 0x00)
+	ups.fail(0x32, sequence(short, trueStatus))
 	state, err := b.Get(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, ValueOf(true), state.Status.ACPresent)
 
-	ups.fail(0x32, func(buffer []byte) (int, error) { return copy(buffer, []byte{0x32, 0x00}), nil })
+	ups.fail(0x32, short)
 	state, err = b.Get(t.Context())
 	require.ErrorContains(t, err, "1 bytes came of 3")
 	assert.Zero(t, state)
+}
+
+func TestALayoutStaysOpenToBetterEvidence(t *testing.T) {
+	// Two cut answers at the first contact select the short layout, in which 00 contradicts itself.
+	short := says(0x32, 0x00)
+	for _, cut := range [][]func([]byte) (int, error){
+		{short, short, trueStatus},
+		{short, short, short, short, short, short, trueStatus},
+	} {
+		b, ups := open(t, "pro1500rt2u", WithReportDescriptor(nil))
+		ups.fail(0x32, sequence(cut...))
+		_, _ = b.Get(t.Context())
+		state, err := b.Get(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, ValueOf(true), state.Status.ACPresent)
+	}
 }
 
 func TestAStatusOfUnknownLayoutIsNoStatus(t *testing.T) {
@@ -577,10 +696,9 @@ func TestAStatusOfUnknownLayoutIsNoStatus(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, ups := open(t, "smart1500lcd", WithReportDescriptor(nil))
-			ups.fail(0x32, func(buffer []byte) (int, error) { return copy(buffer, status), nil })
+			ups.fail(0x32, says(status...))
 			state, err := b.Get(t.Context())
-			var report *ReportError
-			require.ErrorAs(t, err, &report)
+			require.ErrorAs(t, err, new(*ReportError))
 			assert.Zero(t, state)
 		})
 	}
@@ -595,6 +713,50 @@ func TestALoggerGetsTheBytesOfEveryReport(t *testing.T) {
 	require.NoError(t, b.Close())
 	assert.Contains(t, text.String(), `id=0x32 name=UPS.PowerSummary.PresentStatus bytes="32 62"`)
 	assert.Contains(t, text.String(), "0x59 UPS.ffff0015.ffff007e, 32 bits at 0", "what is not understood is named")
+}
+
+func TestNoLoggerIsNoLogging(t *testing.T) {
+	b, _ := open(t, "smart1500lcd", WithLogger(nil))
+	_, err := b.Get(t.Context())
+	require.NoError(t, err)
+}
+
+func TestADumpListensBesideAWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, ups := open(t, "smart1500lcd")
+		turns := watch(t, b, time.Hour)
+		require.NoError(t, turns.next().err)
+		dumped := make(chan Dump)
+		go func() {
+			d, err := b.Dump(t.Context(), time.Minute)
+			assert.NoError(t, err)
+			dumped <- d
+		}()
+		time.Sleep(time.Second)
+		ups.mainsFail()
+		assert.Equal(t, ValueOf(false), turns.next().state.Status.ACPresent, "who watches is told meanwhile")
+		d := <-dumped
+		assert.Equal(t, []RawReport{{ID: 0x32, Bytes: []byte{0x32, 0x08}}}, d.Inputs)
+		assert.NotEmpty(t, d.Features)
+		assert.Equal(t, ups.descriptor, d.Descriptor)
+	})
+}
+
+func TestADumpOfALostUnitFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newFakeHost(map[string]*fakeUPS{"9-1:1.0": fakes(t, "smart1500lcd")})
+		b := openAt(t, h, "9-1:1.0")
+		go func() {
+			time.Sleep(time.Second)
+			h.unplug("9-1:1.0")
+		}()
+		start := time.Now()
+		_, err := b.Dump(t.Context(), time.Minute)
+		require.ErrorIs(t, err, ErrDisconnected)
+		assert.Equal(t, time.Second, time.Since(start), "at once")
+		_, err = b.Dump(t.Context(), time.Minute)
+		require.ErrorIs(t, err, ErrDisconnected)
+	})
 }
 
 func BenchmarkGet(b *testing.B) {

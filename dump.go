@@ -3,7 +3,7 @@ package tripplite
 import (
 	"cmp"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -29,67 +29,47 @@ type RawReport struct {
 	Err   error  // why no answer came; nil also for an answer of no bytes
 }
 
-// Dump asks for every report once, then listens for input reports for as long as it is told. Meanwhile it has the unit to itself. Its
-// errors are those of [Battery.Get], but a report that fails is no error: the Dump says so.
+// maxDumped is how many input reports a Dump takes at the most.
+const maxDumped = 10_000
+
+// Dump asks for every report once, then listens for input reports for as long as it is told. Its
+// errors are those of [Battery.Get], except that a report that fails is no error: the Dump says so.
 func (b *Battery) Dump(ctx context.Context, listen time.Duration) (Dump, error) {
+	tap := make(chan []byte, maxQueued)
+	if listen > 0 {
+		b.hearing.Add(1)
+		defer b.hearing.Add(-1)
+	}
 	var d Dump
-	err := b.submit(ctx, func() error { return b.dump(ctx, listen, &d) })
+	err := b.submit(ctx, func(ctx context.Context) (err error) {
+		d.Info, d.Descriptor = b.Info(), slices.Clone(b.descriptor)
+		b.taps.Store(tap, nil) // what comes while the reports are asked for counts too
+		d.Features, err = (*b.protocol.Load()).dump(ctx)
+		return err
+	})
+	defer b.taps.Delete(tap)
 	if err != nil {
 		return Dump{}, err
 	}
-	return d, nil
-}
-
-func (b *Battery) dump(ctx context.Context, listen time.Duration, d *Dump) error {
-	if err := b.connected(); err != nil {
-		return err
-	}
-	d.Info, d.Descriptor = b.Info(), slices.Clone(b.descriptor)
-	for _, e := range dumped(b.descriptor) {
-		if err := b.interrupted(ctx); err != nil {
-			return err
-		}
-		buffer := make([]byte, 1+e.bytes)
-		buffer[0] = e.id
-		n, err := b.dev.GetFeatureReport(buffer)
-		if err != nil && !b.alive(&e) {
-			return b.drop(fmt.Errorf("report %s: %w", hexID(e.id), err))
-		}
-		d.Features = append(d.Features, RawReport{e.id, buffer[:max(0, min(n, len(buffer)))], err})
-	}
-	b.unlisten()
-	buffer := make([]byte, maxInput)
-	for until := time.Now().Add(listen); time.Now().Before(until); {
-		if err := b.interrupted(ctx); err != nil {
-			return err
-		}
-		n, err := b.dev.ReadTimeout(buffer, int(min(listenTimeout, time.Until(until)).Milliseconds()))
-		if err != nil {
-			return b.drop(fmt.Errorf("input reports: %w", err))
-		}
-		if report := buffer[:max(0, min(n, len(buffer)))]; len(report) > 0 {
-			d.Inputs = append(d.Inputs, RawReport{report[0], slices.Clone(report), nil})
+	timer := time.NewTimer(listen)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			return d, nil
+		case <-ctx.Done():
+			return Dump{}, b.interrupted(ctx)
+		case <-b.ctx.Done():
+			return Dump{}, b.interrupted(ctx)
+		case report := <-tap:
+			if report == nil {
+				return Dump{}, b.wrap("read", ErrDisconnected, errors.New("no more input reports"))
+			}
+			if len(d.Inputs) < maxDumped {
+				d.Inputs = append(d.Inputs, RawReport{report[0], report, nil})
+			}
 		}
 	}
-	return nil
-}
-
-// dumped is every feature report that a descriptor declares, whatever it is for, and every one of the table that it does not.
-func dumped(descriptor []byte) []entry {
-	var entries []entry
-	for _, row := range reports {
-		if row.id != 0 {
-			entries = append(entries, entry{id: row.id, bytes: cmp.Or(row.bytes, maxStatus)})
-		}
-	}
-	d, _ := hidreport.Parse(descriptor) // what could be read of a broken one is worth asking for
-	for _, id := range d.IDs(hidreport.Feature) {
-		entries = slices.DeleteFunc(entries, func(e entry) bool { return e.id == id })
-		bytes, _ := d.Len(hidreport.Feature, id)
-		entries = append(entries, entry{id: id, bytes: bytes})
-	}
-	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.id, b.id) })
-	return entries
 }
 
 // DumpField is one value in a report of a [Dump], and what this package makes of it.
@@ -99,16 +79,31 @@ type DumpField struct {
 	Path   string // HID usage path
 	Offset int    // bits behind the report id
 	Size   int    // bits
-	// Raw is the number that came; it has no value where the report did not come or is too short.
+	// Raw is the number that came. It has no value where the report did not come or is too short.
 	Raw Value[uint32]
-	// Key is the place in the JSON of State that the field fills, such as "input.voltage"; empty where the field is not understood.
+	// Key is that of the [Field] which this is, such as "input.voltage"; empty where it is not
+	// understood.
 	Key string
-	// Reading is what State says, in its unit; empty where it says nothing, as for a raw value that means "none".
+	// Copy is true of a flag that the unit repeats: another report is read for that key.
+	Copy bool
+	// Reading is what this report says, in the unit of the field; empty where it says nothing, as
+	// for a raw value that means "none".
 	Reading string
+
+	from reading
 }
 
-// Fields explains a dump: every field that the descriptor declares, or without one every field that this package knows, in the order
-// of report ids.
+// Encode returns the raw number that the unit would send for a value in the unit of the field, a
+// flag as 0 or 1. It fails for a value that the report cannot say.
+func (f DumpField) Encode(value float64) (raw uint32, err error) {
+	if f.Key == "" {
+		return 0, fmt.Errorf("tripplite: %s is not understood", f.Path)
+	}
+	return f.from.encode(value)
+}
+
+// Fields explains a dump: every field that the descriptor declares, or without one every field that
+// this package knows, in the order of report ids. A field of a report that did not come has no Raw.
 func (d Dump) Fields() []DumpField {
 	p, err := descriptorPlan(d.Descriptor)
 	if err != nil {
@@ -123,45 +118,62 @@ func (d Dump) Fields() []DumpField {
 func settledPlan(reports []RawReport) plan {
 	p := tablePlan()
 	for _, r := range reports {
-		if readings := layoutOf(r.ID, len(r.Bytes)-1); readings != nil {
-			p.settle(r.ID, len(r.Bytes)-1, readings)
+		byLength := func(e entry) bool { return e.id == r.ID && e.byLength }
+		if len(r.Bytes) > 1 && slices.ContainsFunc(p.features, byLength) {
+			p.settle(r.ID, r.Bytes[1:])
 		}
 	}
 	return p
 }
 
-func explain(name string, t hidreport.Type, d *hidreport.Descriptor, entries []entry, reports []RawReport) []DumpField {
+// explain returns the fields of every report that came or that is declared or in the plan.
+func explain(
+	name string, t hidreport.Type, d *hidreport.Descriptor, entries []entry, reports []RawReport,
+) []DumpField {
+	ids := d.IDs(t)
+	for _, e := range entries {
+		ids = append(ids, e.id)
+	}
+	for _, id := range ids {
+		if !slices.ContainsFunc(reports, func(r RawReport) bool { return r.ID == id }) {
+			reports = append(slices.Clip(reports), RawReport{ID: id})
+		}
+	}
+	if t == hidreport.Feature {
+		reports = slices.SortedStableFunc(slices.Values(reports),
+			func(a, b RawReport) int { return cmp.Compare(a.ID, b.ID) })
+	}
 	var fields []DumpField
 	for _, r := range reports {
 		var payload []byte
 		if len(r.Bytes) > 0 && r.Bytes[0] == r.ID {
 			payload = r.Bytes[1:]
 		}
-		add := func(path string, offset, size int) {
+		add := func(path string, offset, size int, own *reading) {
 			f := DumpField{Report: name, ID: r.ID, Path: path, Offset: offset, Size: size}
 			if raw, ok := hidreport.Bits(payload, offset, size); ok {
 				f.Raw = ValueOf(raw)
 			}
-			for _, e := range entries {
-				for _, reading := range e.readings {
-					if e.id == r.ID && reading.offset == offset {
-						f.Key, f.Reading = reading.explain(payload)
-					}
-				}
+			if own != nil {
+				f.explain(*own, payload)
 			}
 			fields = append(fields, f)
 		}
 		declared := false
 		for _, f := range d.Fields {
 			if f.Type == t && f.ReportID == r.ID && f.Usage() != 0 {
-				add(f.Path.String(), f.Offset, f.Size*f.Count)
 				declared = true
+				add(f.Path.String(), f.Offset, f.Size*f.Count, readingAt(entries, r.ID, f))
 			}
 		}
 		for _, e := range entries {
-			for _, reading := range e.readings {
+			for _, own := range e.readings {
 				if !declared && e.id == r.ID {
-					add(e.name, reading.offset, cmp.Or(reading.size, 8*e.bytes))
+					size := cmp.Or(own.size, 8*e.bytes)
+					if e.short && len(payload) > 0 {
+						size = min(size, 8*len(payload))
+					}
+					add(e.name, own.offset, size, &own)
 				}
 			}
 		}
@@ -169,36 +181,32 @@ func explain(name string, t hidreport.Type, d *hidreport.Descriptor, entries []e
 	return fields
 }
 
-// explain returns the place in State that a reading fills, and with what.
-func (r reading) explain(payload []byte) (key, value string) {
-	var probe, s State
-	r.set(&probe, 1, true)
-	key, _ = leaf(probe)
-	e := entry{readings: []reading{r}}
-	e.decode(payload, &s)
-	_, value = leaf(s)
-	return key, value
+// readingAt returns the reading that a plan has of a declared field, or that of the flag which the
+// field repeats, or nil.
+func readingAt(entries []entry, id byte, f hidreport.Field) *reading {
+	for _, e := range entries {
+		for _, r := range e.readings {
+			if e.id == id && r.offset == f.Offset {
+				return &r
+			}
+		}
+	}
+	if flag, ok := flagOf(f); ok {
+		r := flag.at(f.Offset, f.Size)
+		r.copy = true
+		return &r
+	}
+	return nil
 }
 
-// leaf returns the only value that a State holds, by its place in the JSON.
-func leaf(s State) (key, value string) {
-	text, err := json.Marshal(s)
-	if err != nil {
-		return "", ""
+// explain fills in what a reading is and what it says.
+func (f *DumpField) explain(r reading, payload []byte) {
+	f.Key, f.Copy = r.field.Key, r.copy
+	r.size = cmp.Or(r.size, f.Size)
+	f.from = r
+	var s record
+	e := entry{readings: []reading{r}}
+	if e.decode(payload, &s); !r.copy {
+		f.Reading, _ = r.field.at(&s).text()
 	}
-	var branches map[string]json.RawMessage
-	for json.Unmarshal(text, &branches) == nil && len(branches) == 1 {
-		for name, branch := range branches {
-			key, text = key+"."+name, branch
-		}
-		branches = nil
-	}
-	if key == "" {
-		return "", ""
-	}
-	var scalar any
-	if err := json.Unmarshal(text, &scalar); err != nil {
-		return "", ""
-	}
-	return key[1:], fmt.Sprint(scalar)
 }

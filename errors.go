@@ -7,25 +7,33 @@ import (
 	"strings"
 )
 
-// The errors that tell a caller what to do. Test for them with errors.Is; the error that a call returns says more, such as which
-// unit and why.
+// The errors that tell a caller what to do. Test for them with errors.Is. The error that a call
+// returns says more, such as which unit and why.
 var (
-	// ErrNotFound says that no UPS is attached, or none at the path asked for.
-	ErrNotFound = errors.New("no Tripp Lite UPS found: check the USB cable, and that lsusb shows the unit")
-	// ErrPermission says that the unit is there and the user may not open it. It is also fs.ErrPermission.
-	ErrPermission error = &sentinel{"no permission: install the project's udev rule (deploy/70-tripplite.rules) or run as root", fs.ErrPermission}
-	// ErrBusy says that another program holds the unit, such as NUT's driver or a second copy of this one.
+	// ErrNotFound says that no UPS is attached, or none at the path asked for. It is also
+	// fs.ErrNotExist.
+	ErrNotFound error = &sentinel{
+		"no Tripp Lite UPS found: check the USB cable, and that lsusb shows the unit", fs.ErrNotExist}
+	// ErrPermission says that the unit is there and this user may not open it. It is also
+	// fs.ErrPermission.
+	ErrPermission error = &sentinel{
+		"no permission: install the project's udev rule (deploy/70-tripplite.rules) or run as root",
+		fs.ErrPermission}
+	// ErrBusy says that another program holds the unit by libusb, as NUT's driver does.
 	ErrBusy = errors.New("another program holds the UPS: stop it first")
-	// ErrDisconnected says that the unit dropped off the bus or no longer answers. A later Get opens it again when it is back.
-	ErrDisconnected = errors.New("the UPS is disconnected: it is read again as soon as it is back at this port")
-	// ErrClosed says that Close has been called.
-	ErrClosed = errors.New("the battery has been closed")
-	// ErrUnsupported says that this program cannot open a unit: it was built without cgo or for a system that
-	// github.com/karalabe/hid does not know, or the unit speaks a protocol that this package does not.
-	ErrUnsupported = errors.New("not supported")
+	// ErrDisconnected says that the unit left the bus or no longer answers. A later Get opens it again
+	// when it is back.
+	ErrDisconnected = errors.New(
+		"the UPS is disconnected: it is read again as soon as it is back at this port")
+	// ErrClosed says that Close has been called. It is also fs.ErrClosed.
+	ErrClosed error = &sentinel{"the battery has been closed", fs.ErrClosed}
+	// ErrUnsupported says that this program cannot open a unit: it was built for a system or in a way
+	// that has no USB, or the unit speaks a protocol that this package does not. It is also
+	// errors.ErrUnsupported.
+	ErrUnsupported error = &sentinel{"not supported", errors.ErrUnsupported}
 )
 
-// sentinel is an error value that is also another one.
+// sentinel is an error value that is also one of the standard library's.
 type sentinel struct {
 	text string
 	also error
@@ -33,6 +41,48 @@ type sentinel struct {
 
 func (e *sentinel) Error() string        { return e.text }
 func (e *sentinel) Is(target error) bool { return target == e.also }
+
+// Error says which call failed on which unit, and why.
+type Error struct {
+	Op     string // "list", "open" or "read"
+	Path   string // of the unit; empty where the error is of none
+	Holder string // the programs that hold a busy unit, where the system tells
+	Err    error  // what the caller can test for, such as ErrBusy or the context's error
+	Cause  error  // what failed underneath; nil where Err says it all
+}
+
+// Error names the call, the unit, the reason, who holds the unit and the cause.
+func (e *Error) Error() string {
+	text := e.Op
+	if e.Path != "" {
+		text += " " + e.Path
+	}
+	text += ": " + e.Reason()
+	if e.Cause != nil {
+		text += fmt.Sprintf(" (%v)", e.Cause)
+	}
+	return text
+}
+
+// Reason returns the text without the call, the unit and the cause.
+func (e *Error) Reason() string {
+	if e.Holder == "" {
+		return e.Err.Error()
+	}
+	return fmt.Sprintf("%v (%s)", e.Err, e.Holder)
+}
+
+// Unwrap returns Err and Cause.
+func (e *Error) Unwrap() []error {
+	if e.Cause == nil {
+		return []error{e.Err}
+	}
+	return []error{e.Err, e.Cause}
+}
+
+// HasState reports whether a State comes with the error of a Get, of a Watch or in a [Reading]: it
+// does with nil and with a [*PartialError].
+func HasState(err error) bool { return err == nil || errors.As(err, new(*PartialError)) }
 
 // ReportError is the failure of one report.
 type ReportError struct {
@@ -54,7 +104,7 @@ func (e *ReportError) Error() string {
 // Unwrap returns the cause.
 func (e *ReportError) Unwrap() error { return e.Err }
 
-// PartialError comes with a State of which some readings could not be read this time; they hold nothing in the State.
+// PartialError comes with a State that lacks some readings, which could not be read this time.
 type PartialError struct {
 	Reports []*ReportError // at least one
 }

@@ -1,6 +1,6 @@
 module github.com/tripplite-go/tripplite
 
-go 1.24.0
+go 1.25.0
 
 require (
 	github.com/alecthomas/kong v1.16.1

@@ -1,83 +1,143 @@
 package tripplite
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 )
 
+// observed feeds a rule a timeline that has one sign a second and returns what it told at each.
+//
+//   - line power, - battery, p and b the same announced by the unit, x lost, ? a State without flags,
+//     c a read that its caller cancelled, d a battery test of a unit whose ACPresent could not be read
+//
+// It tells F when power fails, R when it returns, and . for nothing.
+func observed(t *testing.T, rule *OnBattery, timeline string) string {
+	t.Helper()
+	var told []byte
+	for i, sign := range timeline {
+		state := State{Time: started.Add(time.Duration(i) * time.Second)}
+		var err error
+		switch sign {
+		case '+', '-':
+			state.Status.ACPresent = ValueOf(sign == '+')
+		case 'p', 'b':
+			state.Status.ACPresent, state.Announced = ValueOf(sign == 'p'), true
+		case 'x':
+			state, err = State{}, &Error{Op: "read", Err: ErrDisconnected}
+		case 'c':
+			state, err = State{}, context.Canceled
+		case 'd':
+			state.Status.Discharging, err = ValueOf(true), &PartialError{Reports: []*ReportError{{ID: 0x32}}}
+		}
+		word := byte('.')
+		if rule.Observe(state, err) {
+			onBattery, known := rule.Get()
+			assert.True(t, known)
+			word = 'R'
+			if onBattery {
+				word = 'F'
+			}
+		}
+		told = append(told, word)
+	}
+	return string(told)
+}
+
+var started = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
 func TestOnBatteryBelievesWhatLasts(t *testing.T) {
-	// Each timeline has one sign a second: + mains, - battery, x lost, ? a State without the flags. The rows below say what is told
-	// at each second: F power fails, R it returns, . nothing.
 	for name, row := range map[string]struct {
-		hold     time.Duration
-		timeline string
-		told     string
+		hold           time.Duration // in seconds
+		timeline, told string
 	}{
-		"at once without a hold":                        {0, "++--++", "R.F.R."},
-		"a failure that lasts":                          {3 * time.Second, "++------", "R....F.."},
-		"a return that lasts":                           {2 * time.Second, "+---+++", "R..F..R"},
-		"flags that flap around a transfer":             {2 * time.Second, "+-+-+---+-+-++++", "R......F......R."},
-		"a flap back does not fire twice":               {2 * time.Second, "+---+----", "R..F....."},
-		"a lost unit is not a power failure":            {0, "+xxxxx+", "R......"},
-		"a lost unit does not end an outage":            {0, "+-xxxx--+", "RF......R"},
-		"lost data alone confirms nothing":              {2 * time.Second, "+-xxxx", "R....."},
-		"the first State after the gap confirms":        {2 * time.Second, "+-xxxx-", "R.....F"},
-		"the first State after the gap takes it back":   {2 * time.Second, "+-xxxx+-", "R......."},
-		"a State that says nothing is no power failure": {0, "+???+", "R...."},
-		"started during an outage":                      {2 * time.Second, "--+++", "F...R"},
-		"started with a unit that is lost":              {0, "xx+", "..R"},
+		"at once without a hold":                       {0, "++--++", "R.F.R."},
+		"a failure that lasts":                         {3, "++++------", "...R...F.."},
+		"a return that lasts":                          {2, "+++---+++", "..R..F..R"},
+		"flags that flap at a transfer":                {2, "+++-+-+---+-+-++++", "..R......F......R."},
+		"a flap back does not fire twice":              {2, "+++---+----", "..R..F....."},
+		"a lost unit is not a power failure":           {0, "+xxxxx+", "R......"},
+		"a lost unit does not end an outage":           {0, "+-xxxx--+", "RF......R"},
+		"lost data alone confirms nothing":             {2, "+++-xxxx", "..R....."},
+		"the first State after the gap confirms":       {2, "+++-xxxx-", "..R.....F"},
+		"the first State after the gap takes it back":  {2, "+++-xxxx+-", "..R......."},
+		"a State without flags is no power failure":    {0, "+???+", "R...."},
+		"started during an outage":                     {2, "---+++", "..F..R"},
+		"the first State has to last too":              {2, "-+++", "...R"},
+		"started with a unit that is lost":             {0, "xx+", "..R"},
+		"an announcement begins a change":              {2, "+++b--", "..R..F"},
+		"an announcement is a change without a hold":   {0, "+b-", "RF."},
+		"an announcement takes no change back":         {2, "+++-p-", "..R..F"},
+		"announcements alone against what is read":     {2, "+++b+b+b+b+", "..R........"},
+		"answers against what is announced":            {2, "+++-p-p-p", "..R..F..."},
+		"a partial State with Discharging alone":       {0, "+ddd+", "R...."},
+		"a partial State with Discharging, from first": {0, "ddd+", "...R"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rule := OnBattery{Hold: row.hold}
-			start := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-			var told []byte
-			for i, sign := range row.timeline {
-				state := State{Time: start.Add(time.Duration(i) * time.Second)}
-				var err error
-				switch sign {
-				case '+', '-':
-					state.Status.ACPresent = ValueOf(sign == '+')
-				case 'x':
-					state, err = State{}, ErrDisconnected
-				}
-				word := byte('.')
-				if rule.Observe(state, err) {
-					onBattery, known := rule.Get()
-					assert.True(t, known)
-					word = 'R'
-					if onBattery {
-						word = 'F'
-					}
-				}
-				told = append(told, word)
-			}
-			assert.Equal(t, row.told, string(told), row.timeline)
+			rule := OnBattery{Hold: row.hold * time.Second}
+			assert.Equal(t, row.told, observed(t, &rule, row.timeline), row.timeline)
 		})
+	}
+}
+
+func TestOnBatterySaysSinceWhen(t *testing.T) {
+	rule := OnBattery{Hold: 2 * time.Second}
+	assert.Zero(t, rule.Since())
+	observed(t, &rule, "++")
+	assert.Zero(t, rule.Since())
+	observed(t, &rule, "+++-")
+	assert.Equal(t, started, rule.Since())
+	observed(t, &rule, "+++---")
+	assert.Equal(t, started.Add(3*time.Second), rule.Since(), "the State that first showed it")
+}
+
+func TestLostOnBatteryIsAStateOfItsOwn(t *testing.T) {
+	for timeline, lost := range map[string]bool{
+		"-x":   true,
+		"-xxx": true,
+		"-xcx": true,
+		"-x-":  false,
+		"-x+":  false,
+		"+x":   false,
+		"x":    false,
+		"-c":   false,
+		"-":    false,
+	} {
+		var rule OnBattery
+		observed(t, &rule, timeline)
+		assert.Equal(t, lost, rule.LostOnBattery(), timeline)
 	}
 }
 
 func TestOnBatteryReadsTheFlagsThatAUnitHas(t *testing.T) {
 	yes, no, unknown := ValueOf(true), ValueOf(false), Value[bool]{}
 	for name, row := range map[string]struct {
-		ac, discharging  Value[bool]
-		onBattery, known bool
+		ac, discharging    Value[bool]
+		onBattery, known   bool
+		oneState, oneTells bool
 	}{
-		"mains":                              {yes, no, false, true},
-		"no mains":                           {no, yes, true, true},
-		"mains during a battery test":        {yes, yes, false, true},
-		"no ACPresent, discharging":          {unknown, yes, true, true},
-		"no ACPresent, not discharging":      {unknown, no, false, true},
-		"neither is reported: never a guess": {unknown, unknown, false, false},
+		"line power":                         {ac: yes, discharging: no, known: true, oneTells: true},
+		"no line power":                      {ac: no, discharging: yes, onBattery: true, known: true, oneState: true, oneTells: true},
+		"no line power, and no discharging":  {ac: no, discharging: no, onBattery: true, known: true, oneState: true, oneTells: true},
+		"no line power, and nothing else":    {ac: no, onBattery: true, known: true, oneState: true, oneTells: true},
+		"line power during a battery test":   {ac: yes, discharging: yes, known: true, oneTells: true},
+		"no ACPresent, discharging":          {discharging: yes, onBattery: true, known: true, oneState: true, oneTells: true},
+		"no ACPresent, not discharging":      {ac: unknown, discharging: no, known: true},
+		"neither is reported: never a guess": {ac: unknown, discharging: unknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var rule OnBattery
-			state := State{Time: time.Now(), Status: Status{ACPresent: row.ac, Discharging: row.discharging}}
+			state := State{Time: started, Status: Status{ACPresent: row.ac, Discharging: row.discharging}}
 			assert.Equal(t, row.known, rule.Observe(state, nil))
 			onBattery, known := rule.Get()
 			assert.Equal(t, row.onBattery, onBattery)
 			assert.Equal(t, row.known, known)
+
+			onBattery, known = state.OnBattery()
+			assert.Equal(t, row.oneState, onBattery, "by one State")
+			assert.Equal(t, row.oneTells, known, "by one State")
 		})
 	}
 }

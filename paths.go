@@ -2,26 +2,30 @@ package tripplite
 
 import (
 	"cmp"
-	"fmt"
+	"errors"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
-	"github.com/karalabe/hid"
+	"github.com/tripplite-go/tripplite/internal/hidreport"
+	"github.com/tripplite-go/tripplite/internal/usb"
 )
 
 // DeviceInfo says what a UPS is and where it is plugged in.
 type DeviceInfo struct {
-	// Path names the unit for [Open]. On Linux it is "<bus>-<port>:<configuration>.<interface>", as in "1-4.2:1.0": it names the port
-	// and stays the same when the unit drops off the bus and comes back.
+	// Path names the unit for [Open]. On Linux it is "<bus>-<port>:<configuration>.<interface>", as in
+	// "1-4.2:1.0": it names the port and stays the same when the unit leaves the bus and comes back.
 	Path string
-	// VendorID and ProductID are the unit's USB ids. Tripp Lite's product ids are protocol numbers, not models.
+	// VendorID and ProductID are the unit's USB ids. Tripp Lite's product ids are protocol
+	// numbers, not models.
 	VendorID, ProductID uint16
 	// Family names the group of product ids that the unit belongs to, such as "Tripp Lite 2xxx".
 	Family string
 	// Release is the unit's device release number, in binary-coded decimal.
 	Release uint16
-	// Serial is the serial string as the unit says it: often absent, or a firmware label that several units share. Use Path to tell
-	// units apart.
+	// Serial is the serial string as the unit says it: often absent, or a firmware label that several
+	// units share. Use Path to tell units apart.
 	Serial string
 	// Manufacturer and Product are the unit's strings; empty where it has none.
 	Manufacturer, Product string
@@ -29,24 +33,16 @@ type DeviceInfo struct {
 	Interface int
 }
 
-// Devices lists every UPS attached, by bus and port. An empty list is no error. It needs no permission on a unit, and on Linux it asks
-// the kernel alone, so that units in use are not disturbed. Without cgo, or on a system that github.com/karalabe/hid does not know, it
+// Devices lists every UPS attached, by bus and port. An empty list is no error. It needs no
+// permission on a unit. On Linux it asks the kernel alone, so units in use are not disturbed, and a
+// unit that does not answer is listed without its strings. Where this program can open no unit it
 // returns [ErrUnsupported].
 func Devices() ([]DeviceInfo, error) {
-	return devicesWhere(func(string) bool { return true })
-}
-
-// devicesWhere lists at least the units whose port is wanted.
-func devicesWhere(wanted func(port string) bool) ([]DeviceInfo, error) {
-	if err := supported(); err != nil {
+	h := hostOr(nil)
+	if err := supported(h, "list", ""); err != nil {
 		return nil, err
 	}
-	devices, err := attached(wanted)
-	if err != nil {
-		return nil, err
-	}
-	slices.SortFunc(devices, func(a, b DeviceInfo) int { return comparePaths(a.Path, b.Path) })
-	return devices, nil
+	return devicesOf(h, func(string) bool { return true })
 }
 
 // Paths lists the path of every UPS attached, in the order of [Devices].
@@ -59,17 +55,29 @@ func Paths() ([]string, error) {
 	return paths, err
 }
 
-// supported returns why this program can open no unit.
-func supported() error {
-	if hid.Supported() {
-		return nil
+// hostOr returns a host, or else this system.
+func hostOr(h host) host {
+	if h == nil {
+		return usb.NewHost(usb.Transport(os.Getenv("TRIPPLITE_TRANSPORT")))
 	}
-	return fmt.Errorf("tripplite: reading a UPS is %w in this program: build it with CGO_ENABLED=1 and a C compiler, on Linux, macOS, Windows or FreeBSD", ErrUnsupported)
+	return h
+}
+
+// supported returns why this program can open no unit.
+func supported(h host, op, path string) error {
+	if err := h.Supported(); err != nil {
+		return &Error{Op: op, Path: path, Err: ErrUnsupported, Cause: err}
+	}
+	return nil
 }
 
 // lookup returns the unit at a path, or the first one for "".
-func lookup(path string) (DeviceInfo, error) {
-	devices, err := devicesWhere(func(port string) bool { return path == "" || port == portOf(path) })
+func lookup(h host, path string) (DeviceInfo, error) {
+	if err := supported(h, "open", path); err != nil {
+		return DeviceInfo{}, err
+	}
+	wanted := func(port string) bool { return path == "" || port == usb.Port(path) }
+	devices, err := devicesOf(h, wanted)
 	if err != nil {
 		return DeviceInfo{}, err
 	}
@@ -78,49 +86,70 @@ func lookup(path string) (DeviceInfo, error) {
 			return d, nil
 		}
 	}
-	if path == "" {
-		return DeviceInfo{}, fmt.Errorf("tripplite: %w", ErrNotFound)
-	}
-	return DeviceInfo{}, fmt.Errorf("tripplite: %s: %w", path, ErrNotFound)
+	return DeviceInfo{}, &Error{Op: "open", Path: path, Err: ErrNotFound}
 }
 
-// enumerate lists the units by asking hidapi, which reads three strings from each, but for the interfaces that are not a UPS where the
-// system tells. Twins are asked for by product id, so that no other device of their vendors is touched.
-func enumerate() ([]DeviceInfo, error) {
-	var devices []DeviceInfo
-	for _, f := range families {
-		products := f.products
-		switch {
-		case f.vendor == tripplite && products != nil:
-			continue // the family of all others has them
-		case products == nil:
-			products = []uint16{0} // hidapi's "any"
+// devicesOf lists the units at the ports that are wanted. A unit with several HID interfaces is
+// listed once, by the one that is the UPS.
+func devicesOf(h host, wanted func(port string) bool) ([]DeviceInfo, error) {
+	interfaces, err := h.List(usbIDs(), wanted)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a computer without USB has no unit
+		return nil, &Error{Op: "list", Err: err}
+	}
+	best := map[string]usb.Interface{} // by port
+	for _, i := range interfaces {
+		port := usb.Port(i.Path)
+		other, taken := best[port]
+		better := func() bool {
+			return cmp.Or(cmp.Compare(rank(h, i), rank(h, other)), cmp.Compare(other.Number, i.Number)) > 0
 		}
-		for _, product := range products {
-			found, err := hid.Enumerate(f.vendor, product)
-			if err != nil {
-				return nil, fmt.Errorf("tripplite: listing the USB devices: %w", err)
-			}
-			for _, d := range found {
-				family, _ := familyOf(d.VendorID, d.ProductID)
-				if d.UsagePage != 0 && d.UsagePage != powerPage && family.unsupported == "" {
-					continue
-				}
-				devices = append(devices, DeviceInfo{
-					Path: d.Path, VendorID: d.VendorID, ProductID: d.ProductID, Family: family.name, Release: d.Release,
-					Serial: d.Serial, Manufacturer: d.Manufacturer, Product: d.Product, Interface: d.Interface,
-				})
-			}
+		if rank(h, i) > notUPS && (!taken || better()) {
+			best[port] = i
 		}
 	}
+	var devices []DeviceInfo
+	for _, i := range best {
+		family, _ := familyOf(i.VendorID, i.ProductID)
+		devices = append(devices, DeviceInfo{
+			Path: i.Path, VendorID: i.VendorID, ProductID: i.ProductID, Family: family.name,
+			Release: i.Release, Serial: i.Serial, Manufacturer: i.Manufacturer, Product: i.Product,
+			Interface: i.Number,
+		})
+	}
+	slices.SortFunc(devices, func(a, b DeviceInfo) int { return comparePaths(a.Path, b.Path) })
 	return devices, nil
 }
 
-// tripplite is the vendor id whose every UPS is read, and powerPage the usage page of power devices.
+// How well an interface suits: it is known not to be a UPS; it may be one; it has a status; its
+// family is known to have the UPS there, or a program has already picked it.
 const (
-	tripplite = 0x09ae
-	powerPage = 0x84
+	notUPS = iota
+	perhapsUPS
+	certainlyUPS
+	chosenUPS
 )
+
+// rank judges an interface by its usage page or its descriptor, as far as the system tells them.
+func rank(h host, i usb.Interface) int {
+	family, _ := familyOf(i.VendorID, i.ProductID)
+	d, err := hidreport.Parse(h.Descriptor(i.Path))
+	isPower := func(f hidreport.Field) bool { return f.Path[0].Page() == powerPage }
+	switch {
+	case family.unsupported != "":
+		return perhapsUPS // its page is another one
+	case i.UsagePage != 0 && i.UsagePage != powerPage,
+		err == nil && !slices.ContainsFunc(d.Fields, isPower):
+		return notUPS
+	case family.iface > 0 && i.Number == family.iface, i.Held:
+		return chosenUPS
+	case err == nil && len(statusEntries(d, hidreport.Feature)) > 0:
+		return certainlyUPS
+	}
+	return perhapsUPS
+}
+
+// powerPage is the usage page of power devices.
+const powerPage = 0x84
 
 // comparePaths orders numbers within paths by their value, so that port 10 comes after port 2.
 func comparePaths(a, b string) int {
@@ -134,7 +163,10 @@ func comparePaths(a, b string) int {
 			continue
 		}
 		numberA, numberB := strings.TrimLeft(digitsA, "0"), strings.TrimLeft(digitsB, "0")
-		if c := cmp.Or(cmp.Compare(len(numberA), len(numberB)), cmp.Compare(numberA, numberB), cmp.Compare(len(digitsA), len(digitsB))); c != 0 {
+		if c := cmp.Or(
+			cmp.Compare(len(numberA), len(numberB)), cmp.Compare(numberA, numberB),
+			cmp.Compare(len(digitsA), len(digitsB)),
+		); c != 0 {
 			return c
 		}
 		a, b = a[len(digitsA):], b[len(digitsB):]

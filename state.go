@@ -1,26 +1,28 @@
 package tripplite
 
 import (
-	"encoding/json"
 	"fmt"
-	"math"
 	"strconv"
 	"time"
 )
 
 // State is what a UPS said in one [Battery.Get].
 //
-// Every reading is a [Value]: one that the unit does not report, or that could not be read this time, holds nothing, and is absent
-// from the JSON. Nothing in a State is older than the Get that returned it, but for Config and StringIndex, which do not change
-// while a unit is plugged in and are read when it is opened. What [Battery.Watch] yields of an announced change is as old as it says.
+// Every reading is a [Value]: one that the unit does not report, or that could not be read this
+// time, holds nothing and is absent from the JSON. Nothing in a State is older than its Time,
+// except Config, which does not change while a unit is plugged in and is read when it is opened.
 //
-// The JSON has the keys of the Python project numat/tripplite, which it extends: "health" is RemainingCapacity, "time to empty" is
-// RunTimeToEmpty in seconds.
+// The JSON has the keys of the Python project numat/tripplite and more: "health" is
+// RemainingCapacity, "time to empty" is RunTimeToEmpty in seconds.
 type State struct {
 	// Path names the unit, as [Paths] does.
 	Path string `json:"device_id,omitzero"`
-	// Time is when the status was read.
+	// Time is the moment before the status was asked for, or when the unit announced it.
 	Time time.Time `json:"time,omitzero"`
+	// Announced is true when the unit sent this status by itself. Such a State comes from
+	// [Battery.Watch] alone. It holds the announced flags and Config and no other reading; a whole
+	// State follows at once.
+	Announced bool `json:"announced,omitzero"`
 
 	Status  Status        `json:"status,omitzero"`
 	Config  Config        `json:"config,omitzero"`
@@ -28,20 +30,19 @@ type State struct {
 	Output  Output        `json:"output,omitzero"`
 	Battery BatterySystem `json:"battery,omitzero"`
 
+	// Temperature is that of the unit itself in degrees Celsius; few families have it.
+	Temperature Value[float64] `json:"unit temperature,omitzero"`
 	// RemainingCapacity is the charge of the battery in percent of full, 0 to 100.
 	RemainingCapacity Value[float64] `json:"health,omitzero"`
-	// RunTimeToEmpty is how long the battery can carry the present load; in the JSON it is in seconds.
+	// RunTimeToEmpty is how long the battery can carry the present load. The JSON has it in seconds.
 	RunTimeToEmpty Value[time.Duration] `json:"time to empty,omitzero"`
-
-	// Controls is filled by [Battery.Controls] alone.
-	Controls    Controls    `json:"controls,omitzero"`
-	StringIndex StringIndex `json:"string index,omitzero"`
 }
 
-// Status holds the flags of the unit's PresentStatus collections. A flag without a value is one that the unit does not report: an
-// ACPresent without a value does not mean that the UPS is on battery.
+// Status holds the flags of the unit's PresentStatus collections (HID Usage Tables for Power
+// Devices 1.1). A flag without a value is one that the unit does not report: an ACPresent without a
+// value does not mean that the UPS is on battery.
 type Status struct {
-	// ACPresent is true while mains power is there.
+	// ACPresent is true while there is line power.
 	ACPresent Value[bool] `json:"ac present,omitzero"`
 	// Charging is true while the battery is being charged.
 	Charging Value[bool] `json:"charging,omitzero"`
@@ -53,8 +54,7 @@ type Status struct {
 	FullyDischarged Value[bool] `json:"fully discharged,omitzero"`
 	// NeedReplacement is true when the unit asks for a new battery.
 	NeedReplacement Value[bool] `json:"needs replacement,omitzero"`
-	// BelowRemainingCapacityLimit is true when the charge is below the unit's own limit. Units have been seen that set it at 100 %
-	// on mains (the example in numat's README), so on its own it does not mean a low battery.
+	// BelowRemainingCapacityLimit is true when the charge is below the unit's own limit.
 	BelowRemainingCapacityLimit Value[bool] `json:"below remaining capacity,omitzero"`
 	// RemainingTimeLimitExpired is true when the run time left is below the unit's own limit.
 	RemainingTimeLimitExpired Value[bool] `json:"remaining time limit expired,omitzero"`
@@ -81,13 +81,13 @@ type Status struct {
 	Buck Value[bool] `json:"buck,omitzero"`
 	// Used is true while the converter is in use.
 	Used Value[bool] `json:"used,omitzero"`
-	// AwaitingPower is true while the unit waits for mains to return before it switches its load on.
+	// AwaitingPower is true while the unit waits for line power before it switches its load on.
 	AwaitingPower Value[bool] `json:"awaiting power,omitzero"`
-	// CommunicationLost is true when the unit's parts do not hear each other.
+	// CommunicationLost is true when the unit's internal communication is lost.
 	CommunicationLost Value[bool] `json:"communication lost,omitzero"`
 }
 
-// Config holds what the unit was built for or set to. It is read once each time that the unit is opened.
+// Config holds what the unit was built for or set to. It is read once each time the unit is opened.
 type Config struct {
 	// Voltage is the nominal output voltage in volts.
 	Voltage Value[float64] `json:"voltage,omitzero"`
@@ -115,14 +115,20 @@ type Config struct {
 	FirmwareVersion Value[uint16] `json:"firmware version,omitzero"`
 	// ProtocolVersion is the communication protocol; it is 2012 on a unit with product id 2012.
 	ProtocolVersion Value[BCD] `json:"protocol version,omitzero"`
+	// DeviceChemistry is the chemistry of the battery, such as "PbAC" for lead acid. It is read on
+	// Linux alone, where this user may open the unit's node under /dev/bus/usb.
+	DeviceChemistry Value[string] `json:"device chemistry,omitzero"`
 }
 
-// Input is what comes from the mains.
+// Input is what comes from the line.
 type Input struct {
-	// Voltage is in volts; 0 is a true reading when mains has failed.
+	// Voltage is in volts; 0 is a true reading when line power has failed.
 	Voltage Value[float64] `json:"voltage,omitzero"`
-	// Frequency is in hertz; 0 is a true reading when mains has failed.
+	// Frequency is in hertz; 0 is a true reading when line power has failed.
 	Frequency Value[float64] `json:"frequency,omitzero"`
+	// LowestVoltage and HighestVoltage are in volts, the extremes that the unit remembers.
+	LowestVoltage  Value[float64] `json:"lowest voltage,omitzero"`
+	HighestVoltage Value[float64] `json:"highest voltage,omitzero"`
 }
 
 // Output is what goes to the load.
@@ -137,6 +143,8 @@ type Output struct {
 	ActivePower Value[float64] `json:"power,omitzero"`
 	// PercentLoad is the load in percent of what the unit can carry; more than 100 is an overload.
 	PercentLoad Value[float64] `json:"load,omitzero"`
+	// On is false while the unit has switched its output off.
+	On Value[bool] `json:"on,omitzero"`
 }
 
 // BatterySystem is what is measured at the battery.
@@ -147,35 +155,32 @@ type BatterySystem struct {
 	Temperature Value[float64] `json:"temperature,omitzero"`
 }
 
-// Controls holds the settings and timers of a unit's writable reports.
-type Controls struct {
+// Settings holds what a unit's writable reports say: its settings and its timers.
+// [Battery.Settings] reads them.
+type Settings struct {
 	// AudibleAlarmControl is the state of the beeper.
 	AudibleAlarmControl Value[AudibleAlarm] `json:"audible alarm control,omitzero"`
 	// Test is the result of the last battery test.
 	Test Value[TestResult] `json:"test,omitzero"`
-	// DelayBeforeShutdown is the time until the load is switched off; it holds nothing while no shutdown is under way.
+	// DelayBeforeShutdown is the time until the load is switched off. It holds nothing while no
+	// shutdown is under way.
 	DelayBeforeShutdown Value[time.Duration] `json:"delay before shutdown,omitzero"`
-	// DelayBeforeStartup is the time until the load is switched on; it holds nothing while no start is under way.
+	// DelayBeforeStartup is the time until the load is switched on. It holds nothing while no start
+	// is under way.
 	DelayBeforeStartup Value[time.Duration] `json:"delay before startup,omitzero"`
-	// DelayBeforeReboot is the time until the load, switched off, is switched on again; it holds nothing while no reboot is under way.
+	// DelayBeforeReboot is the time until the load, switched off, is switched on again. It holds
+	// nothing while no reboot is under way.
 	DelayBeforeReboot Value[time.Duration] `json:"delay before reboot,omitzero"`
-	// Watchdog is the time without a message from the computer after which the unit power-cycles the load; 0 is off.
+	// Watchdog is the time without a message from the computer after which the unit power-cycles the
+	// load; 0 is off.
 	Watchdog Value[time.Duration] `json:"watchdog,omitzero"`
-}
-
-// StringIndex holds the numbers of the USB string descriptors that name parts of the unit. A number without a value is a string that
-// the unit does not have.
-type StringIndex struct {
-	Product         Value[uint8] `json:"product,omitzero"`
-	SerialNumber    Value[uint8] `json:"serial number,omitzero"`
-	DeviceChemistry Value[uint8] `json:"device chemistry,omitzero"`
-	Manufacturer    Value[uint8] `json:"manufacturer,omitzero"`
 }
 
 // AudibleAlarm is what the beeper does, as the HID power device class numbers it.
 type AudibleAlarm uint8
 
-// The settings of AudibleAlarmControl (Universal Serial Bus Usage Tables for HID Power Devices 1.1, 4.1).
+// The settings of AudibleAlarmControl (Universal Serial Bus Usage Tables for HID Power Devices
+// 1.1, 4.1).
 const (
 	AlarmDisabled AudibleAlarm = 1
 	AlarmEnabled  AudibleAlarm = 2
@@ -197,7 +202,8 @@ const (
 
 var (
 	alarmNames = []string{1: "disabled", 2: "enabled", 3: "muted"}
-	testNames  = []string{1: "passed", 2: "warning", 3: "error", 4: "aborted", 5: "in progress", 6: "none"}
+	testNames  = []string{
+		1: "passed", 2: "warning", 3: "error", 4: "aborted", 5: "in progress", 6: "none"}
 )
 
 // String returns "disabled", "enabled" or "muted".
@@ -255,71 +261,5 @@ func (v *BCD) UnmarshalText(text []byte) error {
 		return fmt.Errorf("tripplite: %q is not a version of four digits", text)
 	}
 	*v = BCD(n)
-	return nil
-}
-
-// Value holds a T, or nothing: what is not known is neither zero nor false. The zero Value holds nothing.
-type Value[T any] struct {
-	v     T
-	known bool
-}
-
-// ValueOf returns a Value that holds v.
-func ValueOf[T any](v T) Value[T] { return Value[T]{v, true} }
-
-// Get returns what the Value holds, and whether it holds anything.
-func (v Value[T]) Get() (T, bool) { return v.v, v.known }
-
-// Or returns what the Value holds, or else other.
-func (v Value[T]) Or(other T) T {
-	if v.known {
-		return v.v
-	}
-	return other
-}
-
-// IsZero tells encoding/json's omitzero whether the Value holds nothing. A Value that holds a zero is not zero.
-func (v Value[T]) IsZero() bool { return !v.known }
-
-// String formats what the Value holds, and says "unknown" when it holds nothing.
-func (v Value[T]) String() string {
-	if !v.known {
-		return "unknown"
-	}
-	return fmt.Sprint(v.v)
-}
-
-// MarshalJSON writes what the Value holds, a time.Duration in seconds; null when it holds nothing.
-func (v Value[T]) MarshalJSON() ([]byte, error) {
-	if !v.known {
-		return []byte("null"), nil
-	}
-	if d, ok := any(v.v).(time.Duration); ok {
-		return json.Marshal(d.Seconds())
-	}
-	return json.Marshal(v.v)
-}
-
-// UnmarshalJSON reads what MarshalJSON writes.
-func (v *Value[T]) UnmarshalJSON(text []byte) error {
-	if string(text) == "null" {
-		*v = Value[T]{}
-		return nil
-	}
-	var read T
-	if d, ok := any(&read).(*time.Duration); ok {
-		var seconds float64
-		if err := json.Unmarshal(text, &seconds); err != nil {
-			return err
-		}
-		nanoseconds := math.Round(seconds * float64(time.Second))
-		if math.Abs(nanoseconds) >= 1<<63 {
-			return fmt.Errorf("tripplite: %s seconds are more than a time.Duration holds", text)
-		}
-		*d = time.Duration(nanoseconds)
-	} else if err := json.Unmarshal(text, &read); err != nil {
-		return err
-	}
-	*v = ValueOf(read)
 	return nil
 }

@@ -2,450 +2,589 @@ package tripplite
 
 import (
 	"context"
-	"errors"
-	"sync/atomic"
+	"fmt"
+	"sync"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"github.com/karalabe/hid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/tripplite-go/tripplite/internal/usb"
 )
 
-// yielded is one turn of a Watch.
+// yielded is one turn of a Watch, and how long after its start it came.
 type yielded struct {
 	state State
 	err   error
+	after time.Duration
 }
 
-// watch runs a Watch in the background until the test ends.
-func watch(t *testing.T, b *Battery, every time.Duration) <-chan yielded {
+// watched is a Watch that runs in the background until the test ends.
+type watched struct {
+	t     *testing.T
+	turns chan yielded
+}
+
+func watch(t *testing.T, b *Battery, every time.Duration) *watched {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	turns := make(chan yielded)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	w := &watched{t, make(chan yielded, 1000)}
+	var done sync.WaitGroup
+	start := time.Now()
+	done.Go(func() {
 		for state, err := range b.Watch(ctx, every) {
-			select {
-			case turns <- yielded{state, err}:
-			case <-ctx.Done():
-			}
+			w.turns <- yielded{state, err, time.Since(start)}
 		}
-	}()
-	t.Cleanup(func() { cancel(); <-done })
+	})
+	t.Cleanup(func() { cancel(); done.Wait() })
+	return w
+}
+
+// next returns the next turn, which it waits for.
+func (w *watched) next() yielded { return <-w.turns }
+
+// quiet fails if Watch yields anything in a time.
+func (w *watched) quiet(d time.Duration) {
+	w.t.Helper()
+	time.Sleep(d)
+	synctest.Wait()
+	select {
+	case turn := <-w.turns:
+		w.t.Fatalf("Watch yielded %+v", turn)
+	default:
+	}
+}
+
+// all returns what Watch yielded until now.
+func (w *watched) all() (turns []yielded) {
+	synctest.Wait()
+	for len(w.turns) > 0 {
+		turns = append(turns, <-w.turns)
+	}
 	return turns
 }
 
-func next(t *testing.T, turns <-chan yielded) yielded {
+// bubble runs a test in a synctest bubble over a unit.
+func bubble(t *testing.T, name string, f func(t *testing.T, b *Battery, ups *fakeUPS), opts ...Option) {
 	t.Helper()
-	select {
-	case turn := <-turns:
-		return turn
-	case <-time.After(5 * time.Second):
-		t.Fatal("Watch yields nothing")
-		return yielded{}
-	}
-}
-
-func quiet(t *testing.T, turns <-chan yielded) {
-	t.Helper()
-	select {
-	case turn := <-turns:
-		t.Fatalf("Watch yielded %+v", turn)
-	case <-time.After(100 * time.Millisecond):
-	}
+	synctest.Test(t, func(t *testing.T) {
+		b, ups := open(t, name, opts...)
+		f(t, b, ups)
+	})
 }
 
 func TestWatchYieldsNowAndEveryInterval(t *testing.T) {
-	b, _ := open(t, "smart1500lcd")
-	turns := watch(t, b, 20*time.Millisecond)
-	var last time.Time
-	for range 3 {
-		turn := next(t, turns)
-		require.NoError(t, turn.err)
-		assert.Equal(t, ValueOf(117.2), turn.state.Input.Voltage)
-		assert.True(t, turn.state.Time.After(last), "each time it has been read anew")
-		last = turn.state.Time
-	}
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, _ *fakeUPS) {
+		turns := watch(t, b, time.Minute)
+		var last time.Time
+		for n := range 3 {
+			turn := turns.next()
+			require.NoError(t, turn.err)
+			assert.Equal(t, time.Duration(n)*time.Minute, turn.after)
+			assert.Equal(t, ValueOf(117.2), turn.state.Input.Voltage)
+			assert.True(t, turn.state.Time.After(last), "each time it has been read anew")
+			last = turn.state.Time
+		}
+	})
 }
 
-func TestWatchYieldsAnAnnouncedChangeAtOnce(t *testing.T) {
-	for name, descriptor := range map[string]Option{
-		"by the descriptor": func(*Battery) {},
-		"by the table":      WithReportDescriptor(nil),
-	} {
-		t.Run(name, func(t *testing.T) {
-			b, ups := open(t, "smart1500lcd", descriptor)
-			turns := watch(t, b, time.Hour)
-			require.NoError(t, next(t, turns).err)
-
-			// Mains fails: ShutdownImminent 0, ACPresent 0, Charging 0, Discharging 1 (the one-byte layout of a 2012).
-			ups.Set(0x18, 0x00, 0x00)
-			ups.Set(0x32, 0x08)
-			ups.Push(0x32, 0x08)
-			announced := next(t, turns)
-			require.NoError(t, announced.err)
-			assert.Equal(t, ValueOf(false), announced.state.Status.ACPresent)
-			assert.Equal(t, ValueOf(true), announced.state.Status.Discharging)
-			assert.Equal(t, ValueOf(117.2), announced.state.Input.Voltage, "as it was last read")
-			whole := next(t, turns)
-			require.NoError(t, whole.err)
-			assert.Equal(t, ValueOf(false), whole.state.Status.ACPresent)
-			assert.Equal(t, ValueOf(0.0), whole.state.Input.Voltage, "zero on battery is a true reading")
-
-			ups.Set(0x35, 0x2c, 0x01)
-			ups.Push(0x35, 0x2c, 0x01, 0xde, 0xad) // host buffer garbage behind the report
-			assert.Equal(t, ValueOf(300*time.Second), next(t, turns).state.RunTimeToEmpty)
-			quiet(t, turns)
+func TestAnIntervalIsTenMillisecondsAtLeast(t *testing.T) {
+	for _, every := range []time.Duration{-time.Hour, 0, time.Millisecond, 10 * time.Millisecond} {
+		bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+			turns := watch(t, b, every)
+			time.Sleep(95 * time.Millisecond)
+			assert.Len(t, turns.all(), 10, every)
 		})
 	}
 }
 
-func TestWatchIgnoresWhatAnnouncesNothingNew(t *testing.T) {
-	b, ups := open(t, "smart1500lcd")
-	ups.Push(0x32, 0x08) // announced before anybody watched: older than what is read now
-	turns := watch(t, b, time.Hour)
-	assert.Equal(t, ValueOf(true), next(t, turns).state.Status.ACPresent)
-	for name, report := range map[string][]byte{
-		"no change":      {0x32, 0x62},
-		"a short report": {0x32},
-		"an unknown one": {0x77, 0x08},
-		"an empty one":   {},
+func TestWatchYieldsAnAnnouncedStatusAtOnceAndThenTheWhole(t *testing.T) {
+	for name, descriptor := range map[string]Option{
+		"by the descriptor": func(*options) {},
+		"by the table":      WithReportDescriptor(nil),
 	} {
-		t.Log(name)
-		ups.Push(report...)
-		quiet(t, turns)
+		t.Run(name, func(t *testing.T) {
+			bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+				turns := watch(t, b, time.Hour)
+				first := turns.next().state
+				time.Sleep(time.Minute)
+				ups.setLatency(time.Millisecond)
+
+				ups.mainsFail()
+				announced := turns.next()
+				require.NoError(t, announced.err)
+				assert.Equal(t, time.Minute, announced.after)
+				want := State{Path: "1-1:1.0", Time: first.Time.Add(time.Minute), Announced: true, Config: first.Config}
+				want.Status.ShutdownImminent, want.Status.ACPresent = ValueOf(false), ValueOf(false)
+				want.Status.Charging, want.Status.Discharging = ValueOf(false), ValueOf(true)
+				want.Status.NeedReplacement, want.Status.BelowRemainingCapacityLimit = ValueOf(false), ValueOf(false)
+				want.Status.FullyCharged, want.Status.FullyDischarged = ValueOf(false), ValueOf(false)
+				assert.Equal(t, want, announced.state, "what was announced and Config, and no reading from before")
+
+				whole := turns.next()
+				require.NoError(t, whole.err)
+				assert.False(t, whole.state.Announced)
+				assert.Equal(t, ValueOf(false), whole.state.Status.ACPresent)
+				assert.Equal(t, ValueOf(0.0), whole.state.Input.Voltage, "zero on battery is a true reading")
+				turns.quiet(30 * time.Minute)
+			}, descriptor)
+		})
 	}
 }
 
-func TestAnAnnouncedValueThatIsNoneTakesTheOldOneAway(t *testing.T) {
-	b, ups := open(t, "smart1500lcd")
-	turns := watch(t, b, time.Hour)
-	assert.Equal(t, ValueOf(100.0), next(t, turns).state.RemainingCapacity)
-	ups.Push(0x34, 0xff)
-	assert.Equal(t, Value[float64]{}, next(t, turns).state.RemainingCapacity)
+func TestAnyOtherAnnouncementMakesWatchRead(t *testing.T) {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		turns := watch(t, b, time.Hour)
+		turns.next()
+		ups.Set(0x35, 0x2c, 0x01)
+		ups.Push(0x35, 0x2c, 0x01, 0xde, 0xad) // host buffer garbage behind the report
+		whole := turns.next().state
+		assert.Equal(t, ValueOf(300*time.Second), whole.RunTimeToEmpty)
+		assert.Equal(t, ValueOf(117.2), whole.Input.Voltage)
+		assert.False(t, whole.Announced)
+		turns.quiet(30 * time.Minute)
+	})
 }
 
-func TestAnAnnouncementOlderThanTheStateIsNotApplied(t *testing.T) {
-	at := time.Now()
-	last := State{Time: at}
-	flags := entry{id: 0x32, bytes: 1, readings: layoutOf(0x32, 1)}
-	state, changed := announcement{at.Add(-time.Millisecond), &flags, []byte{0x08}}.apply(last)
-	assert.False(t, changed)
-	assert.Equal(t, last, state)
+func TestWatchIgnoresWhatAnnouncesNothingNew(t *testing.T) {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		ups.Push(0x32, 0x08) // announced before anybody watched: older than what is read now
+		turns := watch(t, b, time.Hour)
+		assert.Equal(t, ValueOf(true), turns.next().state.Status.ACPresent)
+		ups.transfers()
+		for name, report := range map[string][]byte{
+			"no change":      {0x32, 0x62},
+			"a short report": {0x32},
+			"an unknown one": {0x77, 0x08},
+			"an empty one":   {},
+		} {
+			t.Log(name)
+			ups.Push(report...)
+			turns.quiet(time.Minute)
+		}
+		total, _ := ups.transfers()
+		assert.Zero(t, total, "nor is it asked about")
+	})
+}
+
+func TestAnAnnouncementThatMakesNoSenseMakesWatchRead(t *testing.T) {
+	for _, report := range [][]byte{{0x32, 0x64, 0x00, 0x00}, {0x32, 0x00, 0x00, 0x00}} {
+		bubble(t, "pro1500rt2u", func(t *testing.T, b *Battery, ups *fakeUPS) {
+			turns := watch(t, b, time.Hour)
+			require.Equal(t, ValueOf(true), turns.next().state.Status.ACPresent)
+			ups.transfers()
+			ups.Push(report...)
+			turns.quiet(time.Minute)
+			total, _ := ups.transfers()
+			assert.Positive(t, total)
+		})
+	}
+}
+
+func TestAFalseStatusShowsInNoLine(t *testing.T) {
+	// Feature and input report are false every second and every third time, for a minute.
+	for _, period := range []int{2, 3} {
+		bubble(t, "pro1500rt2u", func(t *testing.T, b *Battery, ups *fakeUPS) {
+			n, failed := 0, false
+			ups.fail(0x32, func(buffer []byte) (int, error) {
+				n++
+				switch {
+				case n%period == 0:
+					return falseStatus(buffer)
+				case failed:
+					return copy(buffer, []byte{0x32, 0x00, 0x00, 0x20}), nil
+				}
+				return trueStatus(buffer)
+			})
+			turns := watch(t, b, time.Second)
+			for second := range 60 {
+				time.Sleep(time.Second)
+				if second%period == 0 {
+					ups.Push(0x32, 0x64, 0x00, 0x00)
+				}
+			}
+			for _, turn := range turns.all() {
+				require.True(t, HasState(turn.err), "%v", turn.err)
+				require.Equal(t, ValueOf(true), turn.state.Status.ACPresent)
+			}
+			ups.mu.Lock()
+			failed = true
+			ups.mu.Unlock()
+			time.Sleep(time.Second)
+			last := turns.all()
+			require.NotEmpty(t, last)
+			assert.Equal(t, ValueOf(false), last[len(last)-1].state.Status.ACPresent, "a true failure shows in the next read")
+		})
+	}
+}
+
+func TestAFailureAnnouncedDuringAReadIsNotMissed(t *testing.T) {
+	for _, latency := range []time.Duration{2, 5, 20} {
+		latency *= time.Millisecond
+		t.Run(latency.String(), func(t *testing.T) {
+			for n := range 400 {
+				bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+					turns := watch(t, b, time.Hour)
+					turns.next()
+					ups.setLatency(latency)
+					ups.Push(0x34, 0x63) // makes Watch read
+					ups.Set(0x34, 0x63)
+					// At any time of the read: before, in the middle of and after the transfer of the status.
+					at := 12 * latency * time.Duration(n) / 400
+					time.Sleep(at)
+					failed := time.Now()
+					ups.mainsFail()
+					for {
+						turn := turns.next()
+						require.NoError(t, turn.err)
+						if ac, known := turn.state.Status.ACPresent.Get(); known && !ac {
+							assert.LessOrEqual(t, time.Since(failed), latency, "at once, and not after the read under way")
+							break
+						}
+						assert.LessOrEqual(t, time.Since(failed), time.Duration(0), "no State from before the event after it")
+					}
+					whole := turns.next()
+					require.NoError(t, whole.err)
+					assert.Equal(t, ValueOf(false), whole.state.Status.ACPresent)
+					assert.Equal(t, ValueOf(0.0), whole.state.Input.Voltage)
+				})
+			}
+		})
+	}
+}
+
+func TestManyAnnouncementsDoNotHideTheLast(t *testing.T) {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		turns := watch(t, b, time.Hour)
+		turns.next()
+		for range 25 {
+			ups.Push(0x32, 0x62)
+		}
+		ups.mainsFail()
+		assert.Equal(t, ValueOf(false), turns.next().state.Status.ACPresent)
+	})
+}
+
+func TestAUnitWhoseReportsDisagreeIsBelievedWhenItIsAsked(t *testing.T) {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		turns := watch(t, b, time.Hour)
+		turns.next()
+		ups.setLatency(10 * time.Millisecond)
+		for range 100 { // faster than it can be read
+			ups.Push(0x32, 0x08)
+			time.Sleep(30 * time.Millisecond)
+		}
+		whole := 0
+		for _, turn := range turns.all() {
+			if !turn.state.Announced {
+				whole++
+				assert.Equal(t, ValueOf(true), turn.state.Status.ACPresent)
+			}
+		}
+		assert.Positive(t, whole)
+	})
 }
 
 func TestWatchSurvivesADrop(t *testing.T) {
-	var plugged atomic.Pointer[fakeUPS]
-	b := twin(t, func() (hid.Device, []byte, error) {
-		if plugged.Load() == nil {
-			return nil, nil, ErrDisconnected
-		}
-		_, descriptor := newFakeUPS(t, "smart1500lcd")
-		return plugged.Load(), descriptor, nil
+	synctest.Test(t, func(t *testing.T) {
+		h := newFakeHost(map[string]*fakeUPS{"9-1:1.0": fakes(t, "smart1500lcd")})
+		b := openAt(t, h, "9-1:1.0")
+		turns := watch(t, b, time.Hour)
+		require.NoError(t, turns.next().err)
+		time.Sleep(time.Second)
+
+		h.unplug("9-1:1.0")
+		turn := turns.next()
+		require.ErrorIs(t, turn.err, ErrDisconnected)
+		assert.Equal(t, time.Second, turn.after, "the read of input reports fails at once")
+		assert.Zero(t, turn.state)
+		turns.quiet(time.Minute) // the error comes once
+
+		h.plug("9-1:1.0", fakes(t, "smart1500lcd"))
+		turn = turns.next()
+		require.NoError(t, turn.err)
+		assert.LessOrEqual(t, turn.after, time.Second+time.Minute+firstWait)
+		assert.Equal(t, ValueOf(117.2), turn.state.Input.Voltage)
 	})
-	ups, _ := newFakeUPS(t, "smart1500lcd")
-	plugged.Store(ups)
-	turns := watch(t, b, 20*time.Millisecond)
-	require.NoError(t, next(t, turns).err)
-
-	plugged.Store(nil)
-	ups.setGone(true)
-	turn := next(t, turns)
-	for turn.err == nil { // read before it was gone
-		turn = next(t, turns)
-	}
-	require.ErrorIs(t, turn.err, ErrDisconnected)
-	assert.Zero(t, turn.state)
-	quiet(t, turns) // the error comes once
-
-	again, _ := newFakeUPS(t, "smart1500lcd")
-	plugged.Store(again)
-	turn = next(t, turns)
-	require.NoError(t, turn.err)
-	assert.Equal(t, ValueOf(117.2), turn.state.Input.Voltage)
 }
 
-func TestWatchNoticesTheEndOfTheDeviceBeforeTheInterval(t *testing.T) {
-	// hidapi's read fails at once when the unit is unplugged; that is the fake's Close here.
-	var opened atomic.Int32
-	ups, descriptor := newFakeUPS(t, "smart1500lcd")
-	b := twin(t, func() (hid.Device, []byte, error) {
-		if opened.Add(1) > 1 {
-			return nil, nil, ErrDisconnected
-		}
-		return ups, descriptor, nil
+func TestWatchFindsAUnitAgainWhereTheSystemDoesNotTell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newFakeHost(map[string]*fakeUPS{"9-1:1.0": fakes(t, "smart1500lcd")})
+		h.silent = true
+		b := openAt(t, h, "9-1:1.0")
+		turns := watch(t, b, time.Hour)
+		require.NoError(t, turns.next().err)
+		h.unplug("9-1:1.0")
+		require.ErrorIs(t, turns.next().err, ErrDisconnected)
+		time.Sleep(time.Minute)
+		h.plug("9-1:1.0", fakes(t, "smart1500lcd"))
+		turn := turns.next()
+		require.NoError(t, turn.err)
+		assert.LessOrEqual(t, turn.after, time.Minute+lastWait+firstWait)
 	})
-	turns := watch(t, b, time.Hour)
-	require.NoError(t, next(t, turns).err)
-	ups.setGone(true)
-	ups.Device.Close()
-	require.ErrorIs(t, next(t, turns).err, ErrDisconnected)
 }
 
-func TestWatchGoesOnHearingWhenOnlyTheInputReportsFailed(t *testing.T) {
-	// The unit answers as ever, so that no Get fails; announcements must not be lost for that.
-	var opened []*fakeUPS
-	b := twin(t, func() (hid.Device, []byte, error) {
-		ups, descriptor := newFakeUPS(t, "smart1500lcd")
-		opened = append(opened, ups)
-		return &deafUPS{fakeUPS: ups, deaf: len(opened) == 1}, descriptor, nil
+func TestADeafDeviceIsOpenedAnew(t *testing.T) {
+	// The unit answers as ever, so no Get fails. Announcements must not be lost for that.
+	synctest.Test(t, func(t *testing.T) {
+		deaf := fakes(t, "smart1500lcd")
+		deaf.deaf = true
+		h := newFakeHost(map[string]*fakeUPS{"9-1:1.0": deaf})
+		b := openAt(t, h, "9-1:1.0")
+		turns := watch(t, b, time.Hour)
+		require.NoError(t, turns.next().err)
+		require.ErrorIs(t, turns.next().err, ErrDisconnected)
+		hears := fakes(t, "smart1500lcd")
+		h.plug("9-1:1.0", hears)
+		require.NoError(t, turns.next().err, "opened anew")
+		hears.mainsFail()
+		assert.Equal(t, ValueOf(false), turns.next().state.Status.ACPresent)
 	})
-	turns := watch(t, b, time.Hour)
-	for turn := next(t, turns); ; turn = next(t, turns) {
-		if turn.err != nil {
-			require.ErrorIs(t, turn.err, ErrDisconnected)
-			break
-		}
-	}
-	require.NoError(t, next(t, turns).err, "opened anew")
-	require.Len(t, opened, 2)
-	opened[1].Set(0x32, 0x08)
-	opened[1].Push(0x32, 0x08)
-	assert.Equal(t, ValueOf(false), next(t, turns).state.Status.ACPresent)
 }
 
-// deafUPS is a unit whose input reports cannot be read.
-type deafUPS struct {
-	*fakeUPS
-	deaf bool
-}
-
-func (u *deafUPS) ReadTimeout(b []byte, milliseconds int) (int, error) {
-	if u.deaf && milliseconds > 0 {
-		return 0, errTransfer
-	}
-	return u.fakeUPS.ReadTimeout(b, milliseconds)
-}
-
-func TestABankOfGivenUnitsTakesUpNoOthers(t *testing.T) {
-	first, _ := open(t, "smart1500lcd")
-	second, _ := open(t, "pro1500rt2u", WithDeviceInfo(DeviceInfo{Path: "1-2:1.0", VendorID: 0x05dd, ProductID: 0xa0a0}))
-	k := BankOf(first, second)
-	readings, err := k.Get(t.Context())
-	require.NoError(t, err)
-	require.Len(t, readings, 2)
-	assert.Equal(t, "1-1:1.0", readings[0].Info.Path)
-	assert.Equal(t, "Delta/Minuteman", readings[1].Info.Family)
-	require.NoError(t, readings[1].Err)
-	require.NoError(t, k.Close())
-	_, err = first.Get(t.Context())
-	require.ErrorIs(t, err, ErrClosed)
+func TestADeafDeviceOfNewIsListenedToAgain(t *testing.T) {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		ups.deaf = true
+		turns := watch(t, b, time.Hour)
+		require.NoError(t, turns.next().err)
+		turns.quiet(time.Minute)
+		total, _ := ups.transfers()
+		assert.Less(t, total, 60*12, "which is no reason to read all the time")
+		ups.mu.Lock()
+		ups.deaf = false
+		ups.mu.Unlock()
+		time.Sleep(2 * lastWait)
+		ups.mainsFail()
+		assert.Equal(t, ValueOf(false), turns.next().state.Status.ACPresent)
+	})
 }
 
 func TestWatchYieldsAReasonThatChanges(t *testing.T) {
-	causes := []error{ErrDisconnected, ErrDisconnected, ErrPermission, ErrBusy}
-	b := twin(t, func() (hid.Device, []byte, error) {
-		cause := causes[0]
-		if len(causes) > 1 {
-			causes = causes[1:]
-		}
-		return nil, nil, cause
+	synctest.Test(t, func(t *testing.T) {
+		h := newFakeHost(map[string]*fakeUPS{"9-1:1.0": fakes(t, "smart1500lcd")})
+		b := openAt(t, h, "9-1:1.0")
+		h.refuse(syscall.EACCES)
+		turns := watch(t, b, time.Second)
+		require.ErrorIs(t, turns.next().err, ErrPermission)
+		turns.quiet(time.Minute)
+		h.refuse(&usb.BusyError{Holder: "x"})
+		require.ErrorIs(t, turns.next().err, ErrBusy)
+		h.refuse(&usb.BusyError{Holder: "another text is no other reason"})
+		turns.quiet(time.Minute)
+		h.refuse(nil)
+		require.NoError(t, turns.next().err)
 	})
-	turns := watch(t, b, time.Millisecond)
-	require.ErrorIs(t, next(t, turns).err, ErrDisconnected)
-	require.ErrorIs(t, next(t, turns).err, ErrPermission)
-	require.ErrorIs(t, next(t, turns).err, ErrBusy)
+}
+
+func TestAnErrorWhoseTextVariesIsYieldedOnceAndRetriedSlowly(t *testing.T) {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		n := 0
+		ups.fail(0x32, func([]byte) (int, error) { n++; return 0, fmt.Errorf("failure %d", n) })
+		turns := watch(t, b, time.Minute)
+		require.ErrorAs(t, turns.next().err, new(*ReportError))
+		ups.transfers()
+		turns.quiet(5 * time.Second)
+		total, _ := ups.transfers()
+		assert.Less(t, total, 60)
+		ups.fail(0x32, nil)
+		require.NoError(t, turns.next().err)
+	})
+}
+
+func TestAUnitThatHangsIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, ups := open(t, "smart1500lcd")
+		answer, _, letGo := hang()
+		defer letGo()
+		turns := watch(t, b, time.Second)
+		require.NoError(t, turns.next().err)
+		ups.fail(0x32, answer)
+		turn := turns.next()
+		for turn.err == nil {
+			turn = turns.next()
+		}
+		require.ErrorIs(t, turn.err, ErrDisconnected)
+		require.ErrorContains(t, turn.err, "does not answer")
+		assert.LessOrEqual(t, turn.after, 2*time.Second+readTimeout)
+		turns.quiet(time.Minute)
+		ups.fail(0x32, nil)
+		letGo()
+		require.NoError(t, turns.next().err, "until it answers again")
+	})
 }
 
 func TestWatchYieldsPartialStates(t *testing.T) {
-	b, ups := open(t, "smart1500lcd")
-	turns := watch(t, b, 20*time.Millisecond)
-	require.NoError(t, next(t, turns).err)
-	ups.fail(0x18, stall)
-	for {
-		turn := next(t, turns)
-		if turn.err == nil {
-			continue
-		}
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		turns := watch(t, b, time.Second)
+		require.NoError(t, turns.next().err)
+		ups.fail(0x18, stall)
+		turn := turns.next()
 		require.ErrorAs(t, turn.err, new(*PartialError))
 		assert.Equal(t, ValueOf(true), turn.state.Status.ACPresent)
-		return
-	}
+	})
 }
 
 func TestWatchEndsWithTheLoop(t *testing.T) {
-	b, _ := open(t, "smart1500lcd")
-	for range b.Watch(t.Context(), time.Millisecond) {
-		break
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	for _, err := range b.Watch(ctx, time.Hour) {
-		require.NoError(t, err)
-		cancel()
-	}
-	_, err := b.Get(t.Context())
-	require.NoError(t, err, "and the Battery goes on")
-}
-
-func TestSeveralWatchesOfOneBattery(t *testing.T) {
-	b, ups := open(t, "smart1500lcd")
-	first, second := watch(t, b, time.Hour), watch(t, b, time.Hour)
-	require.NoError(t, next(t, first).err)
-	require.NoError(t, next(t, second).err)
-	ups.Set(0x32, 0x08)
-	ups.Push(0x32, 0x08)
-	assert.Equal(t, ValueOf(false), next(t, first).state.Status.ACPresent)
-	assert.Equal(t, ValueOf(false), next(t, second).state.Status.ACPresent)
-}
-
-// bankOf makes a Bank over fake units, of which those in the map are attached.
-func bankOf(t *testing.T, attached func() map[string]*fakeUPS) *Bank {
-	t.Helper()
-	_, descriptor := newFakeUPS(t, "smart1500lcd")
-	k := NewBank()
-	k.list = func(func(string) bool) (devices []DeviceInfo, err error) {
-		for path := range attached() {
-			devices = append(devices, DeviceInfo{Path: path})
-		}
-		return devices, nil
-	}
-	k.open = func(info DeviceInfo, opts []Option) *Battery {
-		b := newBatteryAt(info, opts)
-		b.reopen = func() (hid.Device, []byte, error) {
-			if ups := attached()[info.Path]; ups != nil {
-				return ups, descriptor, nil
-			}
-			return nil, nil, ErrDisconnected
-		}
-		go b.work()
-		return b
-	}
-	t.Cleanup(func() { assert.NoError(t, k.Close()) })
-	return k
-}
-
-func units(t *testing.T, paths ...string) map[string]*fakeUPS {
-	t.Helper()
-	all := map[string]*fakeUPS{}
-	for _, path := range paths {
-		all[path], _ = newFakeUPS(t, "smart1500lcd")
-	}
-	return all
-}
-
-func TestABankReadsEveryUnitInOrder(t *testing.T) {
-	attached := units(t, "9-10:1.0", "9-2:1.0", "9-1:1.0")
-	k := bankOf(t, func() map[string]*fakeUPS { return attached })
-	readings, err := k.Get(t.Context())
-	require.NoError(t, err)
-	require.Len(t, readings, 3)
-	for i, path := range []string{"9-1:1.0", "9-2:1.0", "9-10:1.0"} {
-		assert.Equal(t, path, readings[i].Info.Path)
-		require.NoError(t, readings[i].Err)
-		assert.Equal(t, path, readings[i].State.Path)
-		assert.Equal(t, ValueOf(117.2), readings[i].State.Input.Voltage)
-	}
-}
-
-func TestABankTakesUpNewUnitsAndNamesLostOnes(t *testing.T) {
-	attached := units(t, "9-1:1.0", "9-2:1.0")
-	k := bankOf(t, func() map[string]*fakeUPS { return attached })
-	_, err := k.Get(t.Context())
-	require.NoError(t, err)
-
-	attached["9-1:1.0"].setGone(true)
-	delete(attached, "9-1:1.0")
-	attached["9-3:1.0"] = units(t, "9-3:1.0")["9-3:1.0"]
-	for range 2 {
-		readings, err := k.Get(t.Context())
-		require.NoError(t, err)
-		require.Len(t, readings, 3)
-		assert.Equal(t, "9-1:1.0", readings[0].Info.Path)
-		require.ErrorIs(t, readings[0].Err, ErrDisconnected)
-		assert.Zero(t, readings[0].State)
-		require.NoError(t, readings[1].Err)
-		require.NoError(t, readings[2].Err)
-	}
-
-	k.Forget("9-1:1.0")
-	k.Forget("9-1:1.0")
-	readings, err := k.Get(t.Context())
-	require.NoError(t, err)
-	assert.Len(t, readings, 2)
-}
-
-func TestAHangingUnitDoesNotSpoilTheOthers(t *testing.T) {
-	attached := units(t, "9-1:1.0", "9-2:1.0", "9-3:1.0")
-	answer, hanging, letGo := hang()
-	defer letGo()
-	attached["9-2:1.0"].fail(0x32, answer)
-	k := bankOf(t, func() map[string]*fakeUPS { return attached })
-
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		<-hanging
-		for { // the others have been read by now, or will be
-			if a, _ := attached["9-1:1.0"].transfers(); a > 0 {
-				time.Sleep(50 * time.Millisecond)
-				cancel()
-				return
-			}
-			time.Sleep(time.Millisecond)
-		}
-	}()
-	readings, err := k.Get(ctx)
-	require.NoError(t, err)
-	require.Len(t, readings, 3)
-	require.NoError(t, readings[0].Err)
-	require.ErrorIs(t, readings[1].Err, context.Canceled)
-	assert.Zero(t, readings[1].State)
-	require.NoError(t, readings[2].Err)
-}
-
-func TestABankWatchesEveryUnit(t *testing.T) {
-	attached := units(t, "9-1:1.0", "9-2:1.0")
-	k := bankOf(t, func() map[string]*fakeUPS { return attached })
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	seen := map[string]int{}
-	lost := false
-	for reading := range k.Watch(ctx, 10*time.Millisecond) {
-		path := reading.Info.Path
-		if reading.Err != nil {
-			require.ErrorIs(t, reading.Err, ErrDisconnected)
-			assert.Equal(t, "9-2:1.0", path)
-			assert.Zero(t, reading.State)
-			assert.False(t, lost, "a loss is told once")
-			lost = true
-			continue
-		}
-		assert.Equal(t, ValueOf(117.2), reading.State.Input.Voltage)
-		seen[path]++
-		if seen["9-2:1.0"] == 2 && !lost {
-			attached["9-2:1.0"].setGone(true)
-		}
-		if lost && seen["9-1:1.0"] > 5 {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		for range b.Watch(t.Context(), time.Millisecond) {
 			break
 		}
-	}
-	assert.True(t, lost)
-	require.NoError(t, ctx.Err())
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		for _, err := range b.Watch(ctx, time.Hour) {
+			require.NoError(t, err)
+			cancel()
+		}
+		ups.transfers()
+		time.Sleep(time.Hour)
+		total, _ := ups.transfers()
+		assert.Zero(t, total, "nothing is read for nobody")
+		_, err := b.Get(t.Context())
+		require.NoError(t, err, "and the Battery goes on")
+		for range b.Watch(t.Context(), time.Hour) {
+			break
+		}
+	})
 }
 
-func TestABankThatIsClosedSaysSo(t *testing.T) {
-	attached := units(t, "9-1:1.0")
-	k := bankOf(t, func() map[string]*fakeUPS { return attached })
-	_, err := k.Get(t.Context())
-	require.NoError(t, err)
-	require.NoError(t, k.Close())
-	require.NoError(t, k.Close())
-	assert.Equal(t, 1, attached["9-1:1.0"].closed)
-	_, err = k.Get(t.Context())
-	require.ErrorIs(t, err, ErrClosed)
-	for reading := range k.Watch(t.Context(), time.Hour) {
-		require.ErrorIs(t, reading.Err, ErrClosed)
-	}
+func TestCloseEndsEveryWatch(t *testing.T) {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, _ *fakeUPS) {
+		first, second := watch(t, b, time.Hour), watch(t, b, time.Second)
+		require.NoError(t, first.next().err)
+		require.NoError(t, second.next().err)
+		require.NoError(t, b.Close())
+		require.ErrorIs(t, first.next().err, ErrClosed)
+		require.ErrorIs(t, second.next().err, ErrClosed)
+	})
 }
 
-func TestABankThatCannotListSaysWhy(t *testing.T) {
-	k := NewBank()
-	k.list = func(func(string) bool) ([]DeviceInfo, error) { return nil, errors.New("no list") }
-	_, err := k.Get(t.Context())
-	require.EqualError(t, err, "no list")
-	for reading := range k.Watch(t.Context(), time.Hour) {
-		require.EqualError(t, reading.Err, "no list")
+func TestAWatchThatBeginsWhileAnotherEndsIsToldOfClose(t *testing.T) {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, _ *fakeUPS) {
+		for _, err := range b.Watch(t.Context(), time.Hour) {
+			require.NoError(t, err)
+			require.NoError(t, b.Close())
+			synctest.Wait()
+			for _, err := range b.Watch(t.Context(), time.Hour) {
+				require.ErrorIs(t, err, ErrClosed)
+			}
+			break
+		}
+	})
+}
+
+func TestThreeWatchesCostTheTransfersOfOne(t *testing.T) {
+	cost := func(watches int) (total int) {
+		bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+			var all []*watched
+			for range watches {
+				all = append(all, watch(t, b, time.Minute))
+				time.Sleep(7 * time.Second) // out of step
+			}
+			time.Sleep(time.Minute)
+			for _, w := range all {
+				w.all()
+			}
+			ups.transfers()
+			time.Sleep(time.Hour)
+			total, _ = ups.transfers()
+			for _, w := range all {
+				assert.Len(t, w.all(), 60, "and each gets its States")
+			}
+		})
+		return total
 	}
+	assert.Equal(t, cost(1), cost(3))
+}
+
+func TestASlowWatchBesideAFastOneKeepsItsInterval(t *testing.T) {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		ups.setLatency(time.Millisecond)
+		watch(t, b, time.Second)
+		slow := watch(t, b, 5*time.Second)
+		time.Sleep(time.Minute - time.Millisecond)
+		turns := slow.all()
+		assert.Len(t, turns, 12)
+		for i, turn := range turns {
+			assert.InDelta(t, 5*float64(i), turn.after.Seconds(), 0.5)
+		}
+	})
+}
+
+func TestEveryWatchHearsWhatIsAnnounced(t *testing.T) {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		first, second := watch(t, b, time.Hour), watch(t, b, time.Minute)
+		require.NoError(t, first.next().err)
+		require.NoError(t, second.next().err)
+		ups.setLatency(time.Millisecond)
+		ups.mainsFail()
+		assert.True(t, first.next().state.Announced)
+		assert.True(t, second.next().state.Announced)
+	})
+}
+
+func TestAReadingThatTookThePlaceOfAnotherIsYieldedOnce(t *testing.T) {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, _ *fakeUPS) {
+		n := 0
+		for state, err := range b.Watch(t.Context(), time.Hour) {
+			require.NoError(t, err)
+			require.False(t, state.Time.IsZero(), "turn %d", n)
+			if n++; n > 1 {
+				break
+			}
+			b.watch.Lock()
+			box := b.poller.watchers[0].box
+			b.watch.Unlock()
+			wake(box.ready) // as after a reading that was taken with the one before
+			time.AfterFunc(time.Minute, func() { box.put(b, State{Time: started}, nil) })
+		}
+		require.Equal(t, 2, n)
+	})
+}
+
+func TestASlowLoopGetsTheLatest(t *testing.T) {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, _ *fakeUPS) {
+		n := 0
+		for state, err := range b.Watch(t.Context(), time.Second) {
+			require.NoError(t, err)
+			assert.LessOrEqual(t, time.Since(state.Time), time.Second)
+			time.Sleep(10 * time.Second)
+			if n++; n == 5 {
+				break
+			}
+		}
+	})
+}
+
+func TestAPauseOfTheProgramIsNoticed(t *testing.T) {
+	at := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	var p pulse
+	assert.False(t, p.beat(at), "the first beat is no pause")
+	assert.False(t, p.beat(at.Add(heartbeat)))
+	assert.False(t, p.resumed(at.Add(heartbeat)))
+	resumed := at.Add(time.Hour)
+	assert.True(t, p.beat(resumed))
+	assert.True(t, p.resumed(resumed), "what the kernel had queued")
+	assert.True(t, p.resumed(resumed.Add(settle-1)))
+	assert.False(t, p.resumed(resumed.Add(settle)))
+	assert.False(t, p.beat(resumed.Add(heartbeat)))
+}
+
+func TestWhatWasQueuedDuringAPauseIsAskedAbout(t *testing.T) {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		turns := watch(t, b, time.Hour)
+		turns.next()
+		b.watch.Lock()
+		p := b.poller
+		b.watch.Unlock()
+		synctest.Wait()
+		p.running.last = time.Now().Add(-time.Minute) // as after SIGSTOP and SIGCONT
+		ups.Push(0x32, 0x08)                          // line power is long back
+		turns.quiet(time.Minute)
+		total, _ := ups.transfers()
+		assert.Positive(t, total)
+	})
 }
