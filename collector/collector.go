@@ -4,14 +4,15 @@
 //	defer bank.Close()
 //	prometheus.MustRegister(collector.New(bank))
 //
-// Every scrape reads the units anew; scrapes that overlap share one read. What a unit does not say, or did not say this time, has no
-// series: it is never 0 and never an earlier value. Every unit has tripplite_up; one that is gone, or that did not answer before the
-// scrape had to, has tripplite_up 0 and nothing else. docs/operating.md lists the series.
+// Every scrape reads the units anew; scrapes that wait at the same time share a reading of a Bank.
+// What a unit does not say, or did not say this time, has no series: it is never 0 and never an
+// earlier value. Every unit has tripplite_up. One that is gone, or that did not answer in time, has
+// tripplite_up 0 and nothing else. docs/operating.md lists the series.
 package collector
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -22,41 +23,48 @@ import (
 	"github.com/tripplite-go/tripplite"
 )
 
-// Source is what a Collector reads: a [tripplite.Bank], or anything else with its method. Get returns when ctx is done at the latest,
-// with a Reading for each unit, whose paths differ. The readings are not changed afterwards.
+// Source is what a Collector reads: a [tripplite.Bank], or anything else with its method. Get gives
+// one Reading for each path, and returns when ctx is done at the latest.
 type Source interface {
 	Get(ctx context.Context) ([]tripplite.Reading, error)
 }
 
 // Collector is a [prometheus.Collector] over a Source. It is safe for many goroutines.
 type Collector struct {
-	reads   shared
+	source  Source
 	timeout time.Duration
 	names   map[string]string // by path
-	numat   *numat            // nil: numat's series are not wanted
+	numat   *numat            // nil without WithNumat
 
 	success, up, info, status *prometheus.Desc
-	readings                  []*prometheus.Desc // one for each row of the table of readings
+	readings                  map[string]*prometheus.Desc // by key of the field
 }
 
 // Option changes how a Collector works.
 type Option func(*Collector)
 
-// DefaultTimeout is longer than any unit that answers takes, and shorter than the ten seconds that Prometheus waits for a scrape.
+// DefaultTimeout is longer than any unit that answers takes, and shorter than the ten seconds that
+// Prometheus waits for a scrape.
 const DefaultTimeout = 5 * time.Second
 
-// WithTimeout sets how long a scrape waits for the units, where it has no earlier deadline of its own. It is [DefaultTimeout] otherwise.
-func WithTimeout(timeout time.Duration) Option { return func(c *Collector) { c.timeout = timeout } }
+// WithTimeout sets how long a scrape waits for the units, unless its context ends earlier. The
+// default is [DefaultTimeout].
+func WithTimeout(timeout time.Duration) Option {
+	return func(c *Collector) { c.timeout = timeout }
+}
 
-// WithNames gives units names, by path. Then every series has a label name, which is empty for the other units. A named unit is
-// expected to be there: while the source does not list it, it counts as gone.
+// WithNames gives units names, by path. Then every series has a label name, which is empty for the
+// other units. A named unit is expected to be there: it counts as gone while the source does not
+// list it.
 func WithNames(names map[string]string) Option {
 	return func(c *Collector) { c.names = maps.Clone(names) }
 }
 
 // New makes a Collector that reads the source at each scrape.
 func New(source Source, opts ...Option) *Collector {
-	c := &Collector{reads: shared{source: source}, timeout: DefaultTimeout}
+	c := &Collector{
+		source: source, timeout: DefaultTimeout, readings: map[string]*prometheus.Desc{},
+	}
 	for _, opt := range opts {
 		opt(c)
 	}
@@ -67,22 +75,22 @@ func New(source Source, opts ...Option) *Collector {
 	desc := func(name, help string, more ...string) *prometheus.Desc {
 		return prometheus.NewDesc("tripplite_"+name, help, slices.Concat(labels, more), nil)
 	}
-	c.success = prometheus.NewDesc("tripplite_scrape_success", "Whether the units could be listed and read; 0 leaves every other series out.", nil, nil)
+	c.success = prometheus.NewDesc("tripplite_scrape_success",
+		"Whether the units could be listed and read; 0 leaves out every other series.", nil, nil)
 	c.up = desc("up", "Whether the UPS answered; 0 leaves out its other series.")
-	var about []string
-	for _, f := range facts {
-		about = append(about, f.label)
-	}
-	c.info = desc("info", "What the UPS is, in the labels; always 1.", about...)
+	c.info = desc("info", "What the UPS is, in the labels; always 1.", infoLabels...)
 	c.status = desc("status", "The flags that the UPS reports: 1 for true, 0 for false.", "flag")
-	for _, r := range readings {
-		c.readings = append(c.readings, desc(r.name, r.help))
+	for _, field := range tripplite.Fields() {
+		if s, ok := seriesOf[field.Key]; ok {
+			c.readings[field.Key] = desc(s.name, cmp.Or(s.help, field.Help))
+		}
 	}
 	return c
 }
 
-// Describe sends every series that a scrape may have, so that a registry checks them once, when the Collector is registered. With
-// [WithNumat] it sends none, since numat's series have other labels when there are several units: then a registry checks at each scrape.
+// Describe sends every series that a scrape may have, so that a registry checks them once, when
+// the Collector is registered. With [WithNumat] it sends none: those series have other labels when
+// there are several units, so a registry checks at each scrape.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	if c.numat != nil {
 		return
@@ -96,11 +104,11 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect reads the units and sends what they say. It returns when the timeout is over at the latest.
+// Collect reads the units and sends what they say. It waits for them no longer than the timeout.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) { c.collect(context.Background(), ch) }
 
-// WithContext returns a Collector for one scrape, which Collect ends in time for the deadline of ctx, with the units that have answered
-// by then. It shares its reads with c; so each request can have a registry of its own.
+// WithContext returns a Collector for one scrape, which waits for the units no longer than ctx and
+// shows those that have answered by then. It concerns no other scrape.
 func (c *Collector) WithContext(ctx context.Context) prometheus.Collector { return scrape{c, ctx} }
 
 type scrape struct {
@@ -114,7 +122,7 @@ func (s scrape) Collect(ch chan<- prometheus.Metric) { s.collect(s.ctx, ch) }
 func (c *Collector) collect(ctx context.Context, ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	units, err := c.reads.get(ctx)
+	units, err := c.source.Get(ctx)
 	ch <- gauge(c.success, bit(err == nil))
 	if err != nil {
 		return
@@ -135,24 +143,21 @@ func (c *Collector) collect(ctx context.Context, ch chan<- prometheus.Metric) {
 // unit sends the series of one unit.
 func (c *Collector) unit(ch chan<- prometheus.Metric, unit tripplite.Reading) {
 	labels := c.labels(unit.Info.Path)
-	up := answered(unit)
+	up := tripplite.HasState(unit.Err)
 	ch <- gauge(c.up, bit(up), labels...)
 	if !up {
 		return
 	}
-	about := labels
-	for _, f := range facts {
-		about = append(about, text(f.value(&unit)))
-	}
-	ch <- gauge(c.info, 1, about...)
-	for _, f := range flags {
-		if value, known := f.value(&unit.State.Status).Get(); known {
-			ch <- gauge(c.status, bit(value), append(labels, f.name)...)
-		}
-	}
-	for i, r := range readings {
-		if value, known := r.value(&unit.State).Get(); known {
-			ch <- gauge(c.readings[i], value, labels...)
+	ch <- gauge(c.info, 1, append(labels, infoOf(unit)...)...)
+	for field, datum := range unit.State.All() {
+		n, _ := datum.Number()
+		if flag, ok := strings.CutPrefix(field.Key, "status."); ok {
+			ch <- gauge(c.status, n, append(labels, snakeCase(flag))...)
+		} else if desc, ok := c.readings[field.Key]; ok {
+			if field.Unit == "%" {
+				n /= 100
+			}
+			ch <- gauge(desc, n, labels...)
 		}
 	}
 }
@@ -165,18 +170,15 @@ func (c *Collector) labels(path string) []string {
 	return slices.Clip(labels) // so that no two series append to the same array
 }
 
-// answered says whether a reading has a State: a partial one lacks what could not be read, and is shown as it is.
-func answered(unit tripplite.Reading) bool {
-	var partial *tripplite.PartialError
-	return unit.Err == nil || errors.As(unit.Err, &partial)
-}
-
 func gauge(desc *prometheus.Desc, value float64, labels ...string) prometheus.Metric {
 	return prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 }
 
 // text makes a label value of a string, which on some units is not UTF-8.
 func text(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
+
+// snakeCase makes a part of a name of a key.
+func snakeCase(key string) string { return strings.NewReplacer(".", "_", " ", "_").Replace(key) }
 
 func bit(b bool) float64 {
 	if b {

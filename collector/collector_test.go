@@ -5,12 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
-	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// source is one that a test makes up as it goes.
+// source is a Source of a test.
 type source func(ctx context.Context) ([]tripplite.Reading, error)
 
 func (s source) Get(ctx context.Context) ([]tripplite.Reading, error) { return s(ctx) }
@@ -33,7 +33,8 @@ func units(readings ...tripplite.Reading) source {
 	return func(context.Context) ([]tripplite.Reading, error) { return readings, nil }
 }
 
-// expose returns the samples of a scrape, sorted. The registry is one that checks what is sent against what was described.
+// expose returns the samples of a scrape, sorted. Its registry checks what is sent against what was
+// described.
 func expose(t testing.TB, c prometheus.Collector) []string {
 	t.Helper()
 	registry := prometheus.NewPedanticRegistry()
@@ -65,15 +66,16 @@ func read(t testing.TB, name string) tripplite.Reading {
 	t.Helper()
 	c, err := capture.Load(name)
 	require.NoError(t, err)
-	info := tripplite.DeviceInfo{
-		Path: name, VendorID: uint16(c.VendorID), ProductID: uint16(c.ProductID), Family: "Tripp Lite 2xxx",
-		Manufacturer: c.Manufacturer, Product: c.Product, Serial: c.Serial,
-	}
-	b := tripplite.New(c.Device(c.UPSInterface), tripplite.WithDeviceInfo(info), tripplite.WithReportDescriptor(c.Interfaces[c.UPSInterface].Descriptor))
+	b := tripplite.New(c.Device(c.UPSInterface),
+		tripplite.WithReportDescriptor(c.Interfaces[c.UPSInterface].Descriptor),
+		tripplite.WithDeviceInfo(tripplite.DeviceInfo{
+			Path: name, VendorID: uint16(c.VendorID), ProductID: uint16(c.ProductID),
+			Manufacturer: c.Manufacturer, Product: c.Product, Serial: c.Serial,
+		}))
 	defer b.Close()
 	state, err := b.Get(t.Context())
-	require.NoError(t, err)
-	return tripplite.Reading{Info: info, State: state}
+	require.True(t, tripplite.HasState(err), "%v", err)
+	return tripplite.Reading{Info: b.Info(), State: state, Err: err}
 }
 
 func TestTheUnitOfNumatsREADME(t *testing.T) {
@@ -82,20 +84,25 @@ func TestTheUnitOfNumatsREADME(t *testing.T) {
 	require.Equal(t, samples(string(want)), expose(t, collector.New(units(read(t, "smart1500lcd")))))
 }
 
-// seriesOf says which series shows a key of the tool's JSON, and how many of the key's units make one of the series'.
-var seriesOf = map[string]struct {
+// shownAs has the series of each reading, by key of its field, and how many of the field's units
+// make one of the series'.
+var shownAs = map[string]struct {
 	name  string
 	units float64
 }{
 	"input.voltage":                   {"input_volts", 1},
 	"input.frequency":                 {"input_hertz", 1},
+	"input.lowest voltage":            {"input_lowest_volts", 1},
+	"input.highest voltage":           {"input_highest_volts", 1},
 	"output.voltage":                  {"output_volts", 1},
 	"output.frequency":                {"output_hertz", 1},
 	"output.current":                  {"output_amperes", 1},
 	"output.power":                    {"output_watts", 1},
+	"output.on":                       {"output_on", 1},
 	"output.load":                     {"load_ratio", 100},
 	"battery.voltage":                 {"battery_volts", 1},
 	"battery.temperature":             {"battery_celsius", 1},
+	"unit temperature":                {"temperature_celsius", 1},
 	"health":                          {"battery_charge_ratio", 100},
 	"time to empty":                   {"battery_runtime_seconds", 1},
 	"config.voltage":                  {"config_output_volts", 1},
@@ -119,36 +126,43 @@ func TestEveryCapture(t *testing.T) {
 			if c.Expect == nil {
 				t.Skip("the capture does not say what to expect")
 			}
-			want := map[string]any{"up": 1.0}
+			want := map[string]float64{"up": 1}
 			var expect map[string]any
 			require.NoError(t, json.Unmarshal(c.Expect, &expect))
 			for key, value := range leaves("", expect) {
 				flag, isFlag := strings.CutPrefix(key, "status.")
-				series, isReading := seriesOf[key]
+				series, isReading := shownAs[key]
 				switch {
 				case isFlag:
-					want[`status{flag="`+strings.ReplaceAll(flag, " ", "_")+`"}`] = map[any]float64{true: 1, false: 0}[value]
+					flag = strings.ReplaceAll(flag, " ", "_")
+					want[`status{flag="`+flag+`"}`] = number(value)
 				case isReading:
-					want[series.name] = value.(float64) / series.units
-				case strings.HasSuffix(key, " version"), strings.HasPrefix(key, "controls."), strings.HasPrefix(key, "string index."):
-				default:
-					t.Errorf("no series is known for %q", key)
+					want[series.name] = number(value) / series.units
 				}
 			}
-			got := map[string]any{}
+			got := map[string]float64{}
 			for _, sample := range expose(t, collector.New(units(read(t, name)))) {
 				series, value, _ := strings.Cut(strings.TrimPrefix(sample, "tripplite_"), "} ")
 				series = strings.NewReplacer(`path="`+name+`"`, "", `",`, `"}`).Replace(series)
 				if strings.HasPrefix(series, "info{") || strings.HasPrefix(series, "scrape_success") {
 					continue
 				}
-				var number float64
-				require.NoError(t, json.Unmarshal([]byte(value), &number))
-				got[strings.TrimSuffix(series, "{")] = number
+				n, err := strconv.ParseFloat(value, 64)
+				require.NoError(t, err)
+				got[strings.TrimSuffix(series, "{")] = n
 			}
 			require.Equal(t, want, got)
 		})
 	}
+}
+
+// number returns a number of JSON, or 1 for true and 0 for false.
+func number(value any) float64 {
+	if value == true {
+		return 1
+	}
+	n, _ := value.(float64)
+	return n
 }
 
 // leaves flattens a JSON object, with the keys joined by dots.
@@ -156,9 +170,7 @@ func leaves(prefix string, object map[string]any) map[string]any {
 	flat := map[string]any{}
 	for key, value := range object {
 		if nested, ok := value.(map[string]any); ok {
-			for key, value := range leaves(prefix+key+".", nested) {
-				flat[key] = value
-			}
+			maps.Copy(flat, leaves(prefix+key+".", nested))
 			continue
 		}
 		flat[prefix+key] = value
@@ -166,55 +178,67 @@ func leaves(prefix string, object map[string]any) map[string]any {
 	return flat
 }
 
-// A reading that is added to State must not be forgotten here. Controls and StringIndex are not for Prometheus: Get does not read the
-// former, and the latter are numbers without meaning to anybody but the unit.
-func TestEveryReadingHasASeries(t *testing.T) {
-	state := tripplite.State{Time: time.Now()}
-	empty := expose(t, collector.New(units(tripplite.Reading{State: state})))
-	for _, group := range []any{&state, &state.Status, &state.Config, &state.Input, &state.Output, &state.Battery} {
-		fields := reflect.ValueOf(group).Elem()
-		for i := range fields.NumField() {
-			field := fields.Field(i)
-			name := fields.Type().String() + "." + fields.Type().Field(i).Name
-			value := known(field.Interface())
-			if value == nil {
-				continue
-			}
-			t.Run(name, func(t *testing.T) {
-				before := reflect.ValueOf(field.Interface())
-				field.Set(reflect.ValueOf(value))
-				defer field.Set(before)
-				require.NotEqual(t, empty, expose(t, collector.New(units(tripplite.Reading{State: state}))))
-			})
+// A reading that is added to State must not be forgotten here. Settings are not for Prometheus: Get
+// does not read them.
+func TestEveryReadingIsShown(t *testing.T) {
+	facts := map[string]string{
+		"config.firmware version":      "firmware_version",
+		"config.communication version": "communication_version",
+		"config.protocol version":      "protocol_version",
+		"config.device chemistry":      "device_chemistry",
+	}
+	shown := map[string]bool{}
+	for _, field := range tripplite.Fields() {
+		if field.Setting() {
+			continue
 		}
+		t.Run(field.Key, func(t *testing.T) {
+			text, state := stateWith(t, field.Key)
+			flag, isFlag := strings.CutPrefix(field.Key, "status.")
+			want := "tripplite_" + shownAs[field.Key].name + `{path=""} 0`
+			switch label := facts[field.Key]; {
+			case isFlag:
+				flag = strings.ReplaceAll(flag, " ", "_")
+				want = `tripplite_status{flag="` + flag + `",path=""} 0`
+			case label != "":
+				want = label + `="` + text + `"`
+			}
+			got := expose(t, collector.New(units(tripplite.Reading{State: state})))
+			require.Contains(t, strings.Join(got, "\n"), want)
+			shown[field.Key] = true
+		})
+	}
+	for key := range shownAs {
+		require.Contains(t, shown, key)
 	}
 }
 
-// known returns a Value of the same type that holds something, or nil for what is no Value.
-func known(value any) any {
-	switch value.(type) {
-	case tripplite.Value[float64]:
-		return tripplite.ValueOf(0.0)
-	case tripplite.Value[bool]:
-		return tripplite.ValueOf(false)
-	case tripplite.Value[time.Duration]:
-		return tripplite.ValueOf(time.Duration(0))
-	case tripplite.Value[uint16]:
-		return tripplite.ValueOf(uint16(0))
-	case tripplite.Value[tripplite.BCD]:
-		return tripplite.ValueOf(tripplite.BCD(0))
-	case time.Time, string, tripplite.Status, tripplite.Config, tripplite.Input, tripplite.Output, tripplite.BatterySystem,
-		tripplite.Controls, tripplite.StringIndex:
-		return nil
+// stateWith returns a State that holds one reading, which is zero, false or a short text.
+func stateWith(t *testing.T, key string) (text string, state tripplite.State) {
+	t.Helper()
+	for _, value := range []string{`0`, `false`, `"0000"`} {
+		object := value
+		for _, part := range slices.Backward(strings.Split(key, ".")) {
+			object = `{"` + part + `":` + object + `}`
+		}
+		if state = (tripplite.State{}); json.Unmarshal([]byte(object), &state) == nil {
+			return strings.Trim(value, `"`), state
+		}
 	}
-	panic("the test does not know the type of a field of State")
+	t.Fatalf("no value that %q can hold", key)
+	return "", state
 }
 
 func TestWhatAUnitIsShownAs(t *testing.T) {
 	info := tripplite.DeviceInfo{Path: "1-2:1.0"}
-	state := tripplite.State{Time: time.Now(), RemainingCapacity: tripplite.ValueOf(42.0)}
-	partial := &tripplite.PartialError{Reports: []*tripplite.ReportError{{Path: "1-2:1.0", ID: 0x35, Err: errors.New("stalled")}}}
-	about := `communication_version="",family="",firmware_version="",manufacturer="",`
+	state := tripplite.State{RemainingCapacity: tripplite.ValueOf(42.0)}
+	stalled := &tripplite.ReportError{Path: "1-2:1.0", ID: 0x35, Err: errors.New("stalled")}
+	partial := &tripplite.PartialError{Reports: []*tripplite.ReportError{stalled}}
+	about := func(name, path, product string) string {
+		return `tripplite_info{communication_version="",device_chemistry="",family="",` +
+			`firmware_version="",manufacturer="",` + name + `path="` + path + `",product="` + product +
+			`",product_id="",protocol_version="",serial="",vendor_id=""} 1`
+	}
 	for _, test := range []struct {
 		name string
 		unit tripplite.Reading
@@ -238,7 +262,7 @@ func TestWhatAUnitIsShownAs(t *testing.T) {
 		want: []string{
 			`tripplite_up{path="1-2:1.0"} 1`,
 			`tripplite_battery_charge_ratio{path="1-2:1.0"} 0.42`,
-			`tripplite_info{` + about + `path="1-2:1.0",product="",product_id="",protocol_version="",serial="",vendor_id=""} 1`,
+			about("", "1-2:1.0", ""),
 		},
 	}, {
 		name: "named",
@@ -247,7 +271,7 @@ func TestWhatAUnitIsShownAs(t *testing.T) {
 		want: []string{
 			`tripplite_up{name="rack 1",path="1-2:1.0"} 1`,
 			`tripplite_battery_charge_ratio{name="rack 1",path="1-2:1.0"} 0.42`,
-			`tripplite_info{` + about + `name="rack 1",path="1-2:1.0",product="",product_id="",protocol_version="",serial="",vendor_id=""} 1`,
+			about(`name="rack 1",`, "1-2:1.0", ""),
 		},
 	}, {
 		name: "beside a named unit that is not there",
@@ -259,10 +283,10 @@ func TestWhatAUnitIsShownAs(t *testing.T) {
 		},
 	}, {
 		name: "with strings that are not text",
-		unit: tripplite.Reading{Info: tripplite.DeviceInfo{Path: "1-\xff", Product: "a\xffb"}, State: tripplite.State{Time: time.Now()}},
+		unit: tripplite.Reading{Info: tripplite.DeviceInfo{Path: "1-\xff", Product: "a\xffb"}},
 		want: []string{
 			`tripplite_up{path="1-` + "\ufffd" + `"} 1`,
-			`tripplite_info{` + about + `path="1-` + "\ufffd" + `",product="a` + "\ufffd" + `b",product_id="",protocol_version="",serial="",vendor_id=""} 1`,
+			about("", "1-\ufffd", "a\ufffdb"),
 		},
 	}} {
 		t.Run(test.name, func(t *testing.T) {
@@ -274,7 +298,9 @@ func TestWhatAUnitIsShownAs(t *testing.T) {
 }
 
 func TestUnitsThatCannotBeListed(t *testing.T) {
-	failing := source(func(context.Context) ([]tripplite.Reading, error) { return nil, tripplite.ErrUnsupported })
+	failing := source(func(context.Context) ([]tripplite.Reading, error) {
+		return nil, tripplite.ErrUnsupported
+	})
 	named := collector.WithNames(map[string]string{"1-2:1.0": "rack"})
 	require.Equal(t, []string{"tripplite_scrape_success 0"}, expose(t, collector.New(failing, named)))
 }
@@ -283,7 +309,9 @@ func TestUnitsThatCannotBeListed(t *testing.T) {
 func TestNothingIsOlderThanTheScrape(t *testing.T) {
 	unit := read(t, "smart1500lcd")
 	said := unit
-	c := collector.New(source(func(context.Context) ([]tripplite.Reading, error) { return []tripplite.Reading{said}, nil }))
+	c := collector.New(source(func(context.Context) ([]tripplite.Reading, error) {
+		return []tripplite.Reading{said}, nil
+	}))
 	require.Contains(t, expose(t, c), `tripplite_input_volts{path="smart1500lcd"} 117.2`)
 
 	said.State = unit.State
@@ -294,7 +322,9 @@ func TestNothingIsOlderThanTheScrape(t *testing.T) {
 	require.NotContains(t, strings.Join(expose(t, c), "\n"), "input_volts")
 
 	said = tripplite.Reading{Info: unit.Info, Err: tripplite.ErrDisconnected}
-	require.Equal(t, []string{"tripplite_scrape_success 1", `tripplite_up{path="smart1500lcd"} 0`}, expose(t, c))
+	require.Equal(t, []string{
+		"tripplite_scrape_success 1", `tripplite_up{path="smart1500lcd"} 0`,
+	}, expose(t, c))
 
 	said = unit
 	require.Contains(t, expose(t, c), `tripplite_input_volts{path="smart1500lcd"} 117.2`)

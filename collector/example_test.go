@@ -15,16 +15,17 @@ import (
 	"github.com/tripplite-go/tripplite/collector"
 )
 
-// A program of one's own that shows its UPSes to Prometheus.
+// A program shows its UPSes to Prometheus.
 func Example() {
 	bank := tripplite.NewBank()
 	defer bank.Close()
-	prometheus.MustRegister(collector.New(bank, collector.WithNames(map[string]string{"1-4.2:1.0": "rack"})))
+	names := collector.WithNames(map[string]string{"1-4.2:1.0": "rack"})
+	prometheus.MustRegister(collector.New(bank, names))
 	http.Handle("/metrics", promhttp.Handler())
 	log.Fatal(http.ListenAndServe("localhost:6969", nil))
 }
 
-// closet is a source that knows one UPS, whose mains has just failed, and another, which is gone.
+// closet is a source of two units. One has just lost line power; the other is gone.
 type closet struct{}
 
 func (closet) Get(context.Context) ([]tripplite.Reading, error) {
@@ -63,7 +64,7 @@ func ExampleNew() {
 	// tripplite_up{path="1-2:1.0"} 0
 }
 
-// A handler that answers within three seconds, whatever hangs.
+// This handler waits for the units no longer than three seconds, whatever hangs.
 func ExampleCollector_WithContext() {
 	bank := tripplite.NewBank()
 	defer bank.Close()

@@ -6,68 +6,52 @@ import (
 	"github.com/tripplite-go/tripplite"
 )
 
-// WithNumat adds the series of the exporter of numat/tripplite, so that dashboards and alerts made for it go on. They have its names,
-// its units (percent where this package has ratios) and its one label: hostname, the name of the computer that the units are attached
-// to. Where there are several units, which that exporter cannot show, their series have a label path as well.
+// WithNumat adds the series of the exporter of numat/tripplite, so that dashboards and alerts made
+// for it go on. They have its names, its units (percent where this package has ratios) and its one
+// label: hostname, the name of the computer that the units are attached to. That exporter cannot
+// show several units. Where there are several, these series have a label path as well.
 func WithNumat(hostname string) Option {
 	return func(c *Collector) {
-		c.numat = &numat{hostname: text(hostname)}
-		for _, r := range numatReadings {
-			c.numat.one = append(c.numat.one, prometheus.NewDesc(r.name, numatHelp, []string{"hostname"}, nil))
-			c.numat.several = append(c.numat.several, prometheus.NewDesc(r.name, numatHelp, []string{"hostname", "path"}, nil))
-		}
+		c.numat = &numat{text(hostname), numatSeries("hostname"), numatSeries("hostname", "path")}
 	}
 }
-
-const numatHelp = "As in the exporter of numat/tripplite."
 
 type numat struct {
 	hostname     string
-	one, several []*prometheus.Desc // for each row of the table, with one unit and with several
+	one, several map[string]*prometheus.Desc // by key of the field
 }
 
-// numatReadings is every series of numat's exporter, seen on a unit with product id 2012; all are gauges.
-var numatReadings = []reading{
-	{name: "tripplite_config_voltage", value: func(s *state) number { return s.Config.Voltage }},
-	{name: "tripplite_config_frequency", value: func(s *state) number { return s.Config.Frequency }},
-	{name: "tripplite_config_power", value: func(s *state) number { return s.Config.ApparentPower }},
-	{name: "tripplite_status_shutdown_imminent", value: asNumber(func(s *status) truth { return s.ShutdownImminent })},
-	{name: "tripplite_status_ac_present", value: asNumber(func(s *status) truth { return s.ACPresent })},
-	{name: "tripplite_status_charging", value: asNumber(func(s *status) truth { return s.Charging })},
-	{name: "tripplite_status_discharging", value: asNumber(func(s *status) truth { return s.Discharging })},
-	{name: "tripplite_status_needs_replacement", value: asNumber(func(s *status) truth { return s.NeedReplacement })},
-	{name: "tripplite_status_below_remaining_capacity", value: asNumber(func(s *status) truth { return s.BelowRemainingCapacityLimit })},
-	{name: "tripplite_status_fully_charged", value: asNumber(func(s *status) truth { return s.FullyCharged })},
-	{name: "tripplite_status_fully_discharged", value: asNumber(func(s *status) truth { return s.FullyDischarged })},
-	{name: "tripplite_input_voltage", value: func(s *state) number { return s.Input.Voltage }},
-	{name: "tripplite_input_frequency", value: func(s *state) number { return s.Input.Frequency }},
-	{name: "tripplite_output_voltage", value: func(s *state) number { return s.Output.Voltage }},
-	{name: "tripplite_output_power", value: func(s *state) number { return s.Output.ActivePower }},
-	{name: "tripplite_health", value: func(s *state) number { return s.RemainingCapacity }},
-	{name: "tripplite_time_to_empty", value: seconds(func(s *state) period { return s.RunTimeToEmpty })},
+// numatKeys are the readings of numat's exporter, which names its series by the same keys.
+var numatKeys = []string{
+	"config.voltage", "config.frequency", "config.power",
+	"status.shutdown imminent", "status.ac present", "status.charging", "status.discharging",
+	"status.needs replacement", "status.below remaining capacity", "status.fully charged",
+	"status.fully discharged",
+	"input.voltage", "input.frequency", "output.voltage", "output.power", "health", "time to empty",
 }
 
-func asNumber(flag func(*status) truth) func(*state) number {
-	return func(s *state) (n number) {
-		if value, known := flag(&s.Status).Get(); known {
-			n = tripplite.ValueOf(bit(value))
-		}
-		return n
+func numatSeries(labels ...string) map[string]*prometheus.Desc {
+	series := map[string]*prometheus.Desc{}
+	for _, key := range numatKeys {
+		series[key] = prometheus.NewDesc("tripplite_"+snakeCase(key),
+			"As in the exporter of numat/tripplite.", labels, nil)
 	}
+	return series
 }
 
 func (n *numat) collect(ch chan<- prometheus.Metric, units []tripplite.Reading) {
 	for _, unit := range units {
-		if !answered(unit) {
+		if !tripplite.HasState(unit.Err) {
 			continue
 		}
-		descs, labels := n.one, []string{n.hostname}
+		series, labels := n.one, []string{n.hostname}
 		if len(units) > 1 {
-			descs, labels = n.several, append(labels, text(unit.Info.Path))
+			series, labels = n.several, append(labels, text(unit.Info.Path))
 		}
-		for i, r := range numatReadings {
-			if value, known := r.value(&unit.State).Get(); known {
-				ch <- gauge(descs[i], value, labels...)
+		for field, datum := range unit.State.All() {
+			if desc, ok := series[field.Key]; ok {
+				value, _ := datum.Number()
+				ch <- gauge(desc, value, labels...)
 			}
 		}
 	}

@@ -11,7 +11,8 @@ import (
 	"github.com/tripplite-go/tripplite/collector"
 )
 
-// numatsREADME is what numat's exporter shows for the unit of numat's README: the JSON printed there under the exporter's names.
+// numatsREADME is what numat's exporter shows for the unit of its README: the JSON printed there
+// under the exporter's names.
 var numatsREADME = []string{
 	`tripplite_config_frequency{hostname="closet"} 60`,
 	`tripplite_config_power{hostname="closet"} 1500`,
@@ -49,7 +50,9 @@ func TestNumatsSeriesOfSeveralUnits(t *testing.T) {
 	unit := read(t, "smart1500lcd")
 	other := tripplite.Reading{Info: tripplite.DeviceInfo{Path: "1-2:1.0"}, State: unit.State}
 	other.State.RemainingCapacity = tripplite.ValueOf(7.0)
-	gone := tripplite.Reading{Info: tripplite.DeviceInfo{Path: "1-3:1.0"}, Err: tripplite.ErrDisconnected}
+	gone := tripplite.Reading{
+		Info: tripplite.DeviceInfo{Path: "1-3:1.0"}, Err: tripplite.ErrDisconnected,
+	}
 	got := numats(expose(t, collector.New(units(unit, other, gone), collector.WithNumat("closet"))))
 	require.Len(t, got, 2*len(numatsREADME))
 	require.Contains(t, got, `tripplite_health{hostname="closet",path="smart1500lcd"} 100`)
@@ -57,6 +60,6 @@ func TestNumatsSeriesOfSeveralUnits(t *testing.T) {
 }
 
 func TestNumatsSeriesOfAUnitThatIsGone(t *testing.T) {
-	gone := tripplite.Reading{Info: tripplite.DeviceInfo{Path: "1-3:1.0"}, Err: tripplite.ErrDisconnected}
+	gone := tripplite.Reading{Err: tripplite.ErrDisconnected}
 	require.Empty(t, numats(expose(t, collector.New(units(gone), collector.WithNumat("closet")))))
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/tripplite-go/tripplite/collector"
 )
 
-// handler is every page that the exporter serves.
+// handler serves every page of the exporter, to GET and HEAD alone.
 func handler(c *collector.Collector, log *slog.Logger) http.Handler {
 	landing, err := web.NewLandingPage(web.LandingConfig{
 		Name:        "Tripp Lite exporter",
@@ -33,23 +33,26 @@ func handler(c *collector.Collector, log *slog.Logger) http.Handler {
 		panic(err) // its template is a constant
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", landing)
-	mux.Handle("/metrics", metrics(c, own(), log))
-	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
+	mux.Handle("GET /", landing)
+	mux.Handle("GET /metrics", metrics(c, own(), log))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "ok\n")
+	})
 	return mux
 }
 
-// metrics answers one scrape from a registry of its own, because a prometheus.Collector does not learn the scrape's deadline otherwise.
+// metrics answers each scrape from a registry of its own: a prometheus.Collector does not learn the
+// scrape's deadline otherwise.
 func metrics(c *collector.Collector, own prometheus.Gatherer, log *slog.Logger) http.Handler {
 	opts := promhttp.HandlerOpts{
 		ErrorLog:           slog.NewLogLogger(log.Handler(), slog.LevelError),
-		DisableCompression: true, // it would take more memory than all else, to save a few kilobytes
+		DisableCompression: true, // it takes more memory than all else, to save a few kilobytes
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
-		if patience, ok := patience(r.Header); ok {
+		if timeout, ok := scrapeTimeout(r.Header); ok {
 			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, patience)
+			ctx, cancel = context.WithTimeout(ctx, timeout)
 			defer cancel()
 		}
 		units := prometheus.NewRegistry()
@@ -58,21 +61,28 @@ func metrics(c *collector.Collector, own prometheus.Gatherer, log *slog.Logger) 
 	})
 }
 
-// patience is what Prometheus says of the time it waits for a scrape, less what the answer needs to get there.
-func patience(h http.Header) (time.Duration, bool) {
+// minTimeout is the shortest time that a scrape gives the units, whatever its header says. Less
+// would be too short for most of them.
+const minTimeout = 100 * time.Millisecond
+
+// scrapeTimeout returns how long Prometheus waits for a scrape, by its header, less what the answer
+// needs to get there.
+func scrapeTimeout(h http.Header) (timeout time.Duration, ok bool) {
 	seconds, err := strconv.ParseFloat(h.Get("X-Prometheus-Scrape-Timeout-Seconds"), 64)
 	if err != nil || !(seconds > 0 && seconds < 3600) {
 		return 0, false
 	}
-	timeout := time.Duration(seconds * float64(time.Second))
-	return timeout - min(timeout/4, 500*time.Millisecond), true
+	timeout = time.Duration(seconds * float64(time.Second))
+	return max(timeout-min(timeout/4, 500*time.Millisecond), minTimeout), true
 }
 
 // own gathers what the exporter says of itself.
 func own() prometheus.Gatherer {
 	registry := prometheus.NewRegistry()
 	info := version()
-	labels := prometheus.Labels{"version": info.Main.Version, "goversion": info.GoVersion, "revision": ""}
+	labels := prometheus.Labels{
+		"version": info.Main.Version, "goversion": info.GoVersion, "revision": "",
+	}
 	for _, setting := range info.Settings {
 		if setting.Key == "vcs.revision" {
 			labels["revision"] = setting.Value

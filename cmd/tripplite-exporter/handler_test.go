@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -23,138 +23,150 @@ import (
 
 var silent = slog.New(slog.DiscardHandler)
 
-func serverOf(t *testing.T, source collector.Source) *httptest.Server {
-	server := httptest.NewServer(handler(collector.New(source), silent))
-	t.Cleanup(server.Close)
-	return server
-}
-
-// hanging is a unit whose transfers hang once it is told to.
-type hanging struct {
+// ups is a captured unit whose transfers take a while by the bubble's clock, or hang.
+type ups struct {
 	*capture.Device
-	hangs atomic.Bool
-	wake  chan struct{}
+	latency   time.Duration
+	hangs     atomic.Bool
+	transfers atomic.Int32
+	letGo     chan struct{}
 }
 
-func (h *hanging) GetFeatureReport(b []byte) (int, error) {
-	if h.hangs.Load() {
-		<-h.wake
+func (u *ups) GetFeatureReport(b []byte) (int, error) {
+	u.transfers.Add(1)
+	if u.hangs.Load() {
+		<-u.letGo
 	}
-	return h.Device.GetFeatureReport(b)
+	time.Sleep(u.latency)
+	return u.Device.GetFeatureReport(b)
 }
 
-// With one of eight units unplugged and another hanging, a scrape takes less than its deadline and shows the other six in full.
-func TestEightUnitsOfWhichTwoFail(t *testing.T) {
+// attach makes units at the paths 1-1:1.0, 1-2:1.0 and so on, and a Bank of them, which closes with
+// the bubble.
+func attach(t *testing.T, n int, latency time.Duration) (*tripplite.Bank, []*ups) {
+	t.Helper()
 	c, err := capture.Load("smart1500lcd")
 	require.NoError(t, err)
-	stuck := &hanging{Device: c.Device(0), wake: make(chan struct{})}
-	unplugged := c.Device(0)
-	var units []*tripplite.Battery
-	for i := range 8 {
-		path := tripplite.WithDeviceInfo(tripplite.DeviceInfo{Path: fmt.Sprintf("1-%d:1.0", i+1)})
-		descriptor := tripplite.WithReportDescriptor(c.Interfaces[0].Descriptor)
-		switch i {
-		case 2:
-			units = append(units, tripplite.New(unplugged, path, descriptor))
-		case 5:
-			units = append(units, tripplite.New(stuck, path, descriptor))
-		default:
-			units = append(units, tripplite.New(c.Device(0), path, descriptor))
-		}
+	letGo := make(chan struct{})
+	var units []*ups
+	var batteries []*tripplite.Battery
+	for i := range n {
+		u := &ups{Device: c.Device(0), latency: latency, letGo: letGo}
+		units = append(units, u)
+		batteries = append(batteries, tripplite.New(u,
+			tripplite.WithReportDescriptor(c.Interfaces[0].Descriptor),
+			tripplite.WithDeviceInfo(tripplite.DeviceInfo{Path: fmt.Sprintf("1-%d:1.0", i+1)})))
 	}
-	bank := tripplite.BankOf(units...)
+	bank := tripplite.BankOf(batteries...)
 	t.Cleanup(func() {
-		close(stuck.wake)
+		close(letGo)
 		bank.Close()
 	})
-	server := serverOf(t, bank)
+	return bank, units
+}
 
-	_, all := get(t, server.URL+"/metrics")
-	require.Len(t, having("tripplite_up", all), 8)
-	perUnit := len(having(`path="1-1:1.0"`, all))
-	require.Len(t, having(`path="`, all), 8*perUnit)
-
-	unplugged.Close()
-	stuck.hangs.Store(true)
-	for range 2 {
-		start := time.Now()
-		code, some := get(t, server.URL+"/metrics", "X-Prometheus-Scrape-Timeout-Seconds", "3")
-		require.Less(t, time.Since(start), 3*time.Second)
-		require.Equal(t, 200, code)
-		require.Equal(t, []string{`tripplite_up{path="1-3:1.0"} 0`}, having(`path="1-3:1.0"`, some))
-		require.Equal(t, []string{`tripplite_up{path="1-6:1.0"} 0`}, having(`path="1-6:1.0"`, some))
-		require.Len(t, having(`path="`, some), 6*perUnit+2)
-		require.Len(t, having(" 117.2", some), 2*6, "input and output voltage of six units")
+// request asks a handler for a page, without a network.
+func request(
+	t *testing.T, h http.Handler, method, path string, header ...string,
+) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, path, nil)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
 	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
 }
 
-// counted is a source that takes a while, and says how often it was read.
-type counted struct {
-	reads atomic.Int32
-	takes time.Duration
+// scrape makes a scrape that waits for a time, as Prometheus says it in a header.
+func scrape(t *testing.T, h http.Handler, seconds string) string {
+	t.Helper()
+	w := request(t, h, http.MethodGet, "/metrics", "X-Prometheus-Scrape-Timeout-Seconds", seconds)
+	assert.Equal(t, http.StatusOK, w.Code)
+	return w.Body.String()
 }
 
-func (c *counted) Get(ctx context.Context) ([]tripplite.Reading, error) {
-	c.reads.Add(1)
-	unit := tripplite.Reading{Info: tripplite.DeviceInfo{Path: "1-1:1.0"}}
-	select {
-	case <-time.After(c.takes):
-		unit.State.Time = time.Now()
-	case <-ctx.Done():
-		unit.Err = ctx.Err()
-	}
-	return []tripplite.Reading{unit}, nil
-}
+// With one of eight units unplugged and another hanging, a scrape ends in time and shows the other
+// six in full.
+func TestEightUnitsOfWhichTwoFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bank, units := attach(t, 8, time.Millisecond)
+		h := handler(collector.New(bank), silent)
+		all := scrape(t, h, "10")
+		require.Len(t, having("tripplite_up", all), 8)
+		perUnit := len(having(`path="1-1:1.0"`, all))
+		require.Len(t, having(`path="`, all), 8*perUnit)
 
-func TestAHundredScrapesAtOnce(t *testing.T) {
-	source := &counted{takes: 2 * time.Second}
-	server := serverOf(t, source)
-	var scrapes sync.WaitGroup
-	for range 100 {
-		scrapes.Add(1)
-		go func() {
-			defer scrapes.Done()
-			code, text := get(t, server.URL+"/metrics", "X-Prometheus-Scrape-Timeout-Seconds", "10")
-			assert.Equal(t, 200, code)
-			assert.Equal(t, []string{`tripplite_up{path="1-1:1.0"} 1`}, having("tripplite_up", text))
-		}()
-	}
-	scrapes.Wait()
-	require.EqualValues(t, 1, source.reads.Load())
-}
-
-// A program that is to stop finishes the scrapes under way, and takes no more.
-func TestStopping(t *testing.T) {
-	source := &counted{takes: time.Second}
-	ctx, stop := context.WithCancel(t.Context())
-	var said log
-	stopped := make(chan error, 1)
-	go func() {
-		stopped <- serve(ctx, cli{Listen: []string{"127.0.0.1:0"}, Timeout: 5 * time.Second}, source, logger(&said, slog.LevelInfo, "logfmt"))
-	}()
-	require.Eventually(t, func() bool { return listening.MatchString(said.String()) }, 5*time.Second, time.Millisecond)
-	url := "http://" + listening.FindStringSubmatch(said.String())[1] + "/metrics"
-	scraped := make(chan string, 1)
-	go func() {
-		response, err := client.Get(url)
-		if !assert.NoError(t, err) {
-			close(scraped)
-			return
+		units[2].Close()
+		units[5].hangs.Store(true)
+		for range 2 {
+			start := time.Now()
+			some := scrape(t, h, "3")
+			require.Equal(t, 2500*time.Millisecond, time.Since(start))
+			require.Equal(t, []string{`tripplite_up{path="1-3:1.0"} 0`}, having(`path="1-3:1.0"`, some))
+			require.Equal(t, []string{`tripplite_up{path="1-6:1.0"} 0`}, having(`path="1-6:1.0"`, some))
+			require.Len(t, having(`path="`, some), 6*perUnit+2)
+			require.Len(t, having(" 117.2", some), 2*6, "input and output voltage of six units")
 		}
-		defer response.Body.Close()
-		text, err := io.ReadAll(response.Body)
-		assert.NoError(t, err)
-		scraped <- string(text)
-	}()
-	require.Eventually(t, func() bool { return source.reads.Load() == 1 }, 5*time.Second, time.Millisecond)
-	stop()
-	require.Contains(t, <-scraped, `tripplite_up{path="1-1:1.0"} 1`)
-	require.NoError(t, <-stopped)
-	_, err := client.Get(url)
-	require.Error(t, err)
+	})
 }
 
-func TestPatience(t *testing.T) {
+func TestAHundredScrapesAtOnceCostTwoReadings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bank, units := attach(t, 1, 10*time.Millisecond)
+		h := handler(collector.New(bank), silent)
+		scrape(t, h, "10") // the first one also reads what does not change
+		units[0].transfers.Store(0)
+		scrape(t, h, "10")
+		reading := units[0].transfers.Swap(0)
+		require.NotZero(t, reading)
+
+		var scrapes sync.WaitGroup
+		for range 100 {
+			scrapes.Go(func() {
+				assert.Equal(t, []string{up}, having("tripplite_up", scrape(t, h, "10")))
+			})
+		}
+		scrapes.Wait()
+		require.LessOrEqual(t, units[0].transfers.Load(), 2*reading)
+	})
+}
+
+const (
+	up   = `tripplite_up{path="1-1:1.0"} 1`
+	down = `tripplite_up{path="1-1:1.0"} 0`
+)
+
+// Nobody can blind the exporter for others. Here 21 scrapes a second are too short for the unit,
+// which takes longer than the shortest scrape.
+func TestShortScrapesDoNotSpoilOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bank, _ := attach(t, 1, 10*time.Millisecond)
+		h := handler(collector.New(bank), silent)
+		ctx, stop := context.WithCancel(t.Context())
+		var short, scrapes sync.WaitGroup
+		short.Go(func() {
+			for ctx.Err() == nil {
+				scrapes.Go(func() {
+					start := time.Now()
+					assert.Equal(t, []string{down}, having("tripplite_up", scrape(t, h, "0.001")))
+					assert.Equal(t, 100*time.Millisecond, time.Since(start))
+				})
+				time.Sleep(time.Second / 21)
+			}
+		})
+		for range 30 {
+			assert.Equal(t, []string{up}, having("tripplite_up", scrape(t, h, "10")))
+			time.Sleep(time.Second)
+		}
+		stop()
+		short.Wait()
+		scrapes.Wait()
+	})
+}
+
+func TestScrapeTimeout(t *testing.T) {
 	for _, test := range []struct {
 		header string
 		want   time.Duration // 0: none
@@ -162,86 +174,46 @@ func TestPatience(t *testing.T) {
 		{"10", 9500 * time.Millisecond},
 		{"2.5", 2 * time.Second},
 		{"1", 750 * time.Millisecond},
-		{"0.1", 75 * time.Millisecond},
+		{"0.1", 100 * time.Millisecond},
+		{"0.001", 100 * time.Millisecond},
 		{"0", 0}, {"-1", 0}, {"", 0}, {"soon", 0}, {"NaN", 0}, {"Inf", 0}, {"1e300", 0},
 	} {
-		got, ok := patience(http.Header{"X-Prometheus-Scrape-Timeout-Seconds": {test.header}})
+		header := http.Header{"X-Prometheus-Scrape-Timeout-Seconds": {test.header}}
+		got, ok := scrapeTimeout(header)
 		assert.Equal(t, test.want, got, test.header)
 		assert.Equal(t, test.want != 0, ok, test.header)
 	}
 }
 
-// said is a source that says what it is told to.
-type said struct {
+func TestPagesAreForReadingOnly(t *testing.T) {
+	h := handler(collector.New(&readings{}), silent)
+	for _, path := range []string{"/", "/metrics", "/healthz", "/nowhere"} {
+		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"} {
+			w := request(t, h, method, path)
+			assert.Equal(t, http.StatusMethodNotAllowed, w.Code, "%s %s", method, path)
+			assert.Equal(t, "GET, HEAD", w.Header().Get("Allow"), "%s %s", method, path)
+		}
+		get, head := request(t, h, http.MethodGet, path), request(t, h, http.MethodHead, path)
+		assert.Equal(t, get.Code, head.Code, path)
+		assert.Equal(t, path == "/nowhere", get.Code == http.StatusNotFound, path)
+	}
+}
+
+// readings is a source with these readings.
+type readings struct {
 	units []tripplite.Reading
 	err   error
 }
 
-func (s *said) Get(context.Context) ([]tripplite.Reading, error) { return s.units, s.err }
+func (r *readings) Get(context.Context) ([]tripplite.Reading, error) { return r.units, r.err }
 
-// Each row is a scrape; the log has a line only where something changed.
-func TestWhatIsLogged(t *testing.T) {
-	info := tripplite.DeviceInfo{Path: "1-1:1.0", Product: "UPS"}
-	unit := func(err error) said {
-		reading := tripplite.Reading{Info: info, Err: err}
-		if err == nil {
-			reading.State.Time = time.Now()
-		}
-		return said{units: []tripplite.Reading{reading}}
-	}
-	wrapped := func(err error, text string) error { return fmt.Errorf("%s: %w", text, err) }
-	partial := func(id byte) error {
-		return &tripplite.PartialError{Reports: []*tripplite.ReportError{{Path: "1-1:1.0", ID: id, Err: io.EOF}}}
-	}
-	var text strings.Builder
-	source := &said{}
-	told := &told{source: source, log: logger(&text, slog.LevelInfo, "logfmt")}
-	for _, test := range []struct {
-		says said
-		want string // "" is nothing
-	}{
-		{said{}, `level=WARN msg="no UPS is attached yet"`},
-		{said{}, ``},
-		{unit(nil), `level=INFO msg="UPS answers" path=1-1:1.0 product=UPS`},
-		{unit(nil), ``},
-		{unit(wrapped(tripplite.ErrDisconnected, "a")), `level=WARN msg="UPS cannot be read" path=1-1:1.0`},
-		{unit(wrapped(tripplite.ErrDisconnected, "b")), ``},
-		{unit(wrapped(tripplite.ErrPermission, "c")), `udev rule`},
-		{unit(context.Canceled), `msg="UPS does not answer in time" path=1-1:1.0`},
-		{unit(context.DeadlineExceeded), ``},
-		{unit(partial(0x34)), `msg="UPS answers in part" path=1-1:1.0`},
-		{unit(partial(0x35)), ``},
-		{unit(&tripplite.ReportError{Name: "UPS.PowerSummary.PresentStatus", Err: io.EOF}), `PresentStatus`},
-		{unit(io.ErrUnexpectedEOF), `unexpected EOF`},
-		{said{err: tripplite.ErrUnsupported}, `level=ERROR msg="the UPSes cannot be listed"`},
-		{said{err: tripplite.ErrUnsupported}, ``},
-		{unit(nil), `level=INFO msg="UPS answers"`},
-	} {
-		text.Reset()
-		*source = test.says
-		told.Get(t.Context())
-		require.Contains(t, text.String(), test.want)
-		if test.want == "" {
-			require.Empty(t, text.String())
+// having returns the samples that have a text in them.
+func having(text, exposition string) []string {
+	var samples []string
+	for line := range strings.Lines(exposition) {
+		if line[0] != '#' && strings.Contains(line, text) {
+			samples = append(samples, strings.TrimSpace(line))
 		}
 	}
-}
-
-func TestLook(t *testing.T) {
-	up := tripplite.Reading{State: tripplite.State{Time: time.Now()}}
-	down := tripplite.Reading{Err: tripplite.ErrPermission}
-	for _, test := range []struct {
-		name string
-		said said
-		want error
-	}{
-		{"none", said{}, tripplite.ErrNotFound},
-		{"none that may be opened", said{units: []tripplite.Reading{down, down}}, tripplite.ErrPermission},
-		{"one of two", said{units: []tripplite.Reading{down, up}}, nil},
-		{"no list", said{err: tripplite.ErrUnsupported}, tripplite.ErrUnsupported},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			require.ErrorIs(t, look(t.Context(), &test.said, time.Second), test.want)
-		})
-	}
+	return samples
 }

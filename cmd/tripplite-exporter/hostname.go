@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// fullHostname is what Python's socket.getfqdn makes of this computer's name, which numat's exporter shows: the name by which its own
-// address is known, if that has a domain.
+// fullHostname returns what Python's socket.getfqdn makes of this computer's name, as numat's
+// exporter shows it: the name by which its own address is known, if that has a domain.
 func fullHostname() string {
 	host, err := os.Hostname()
 	if err != nil {

@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,29 +22,79 @@ import (
 	"github.com/tripplite-go/tripplite/collector"
 )
 
+// cli is the command line. The texts are in help.
 type cli struct {
-	Listen  []string `name:"web.listen-address" default:":6969" sep:"none" placeholder:"ADDRESS" help:"Listen here; repeatable (default: ${default})."`
-	Systemd bool     `name:"web.systemd-socket" help:"Listen on the sockets that systemd passes instead (Linux)."`
-	Web     string   `name:"web.config.file" placeholder:"FILE" help:"Serve TLS or ask for a password, as this file of the Prometheus exporter toolkit says."`
+	Listen  []string `name:"web.listen-address" default:":6969" placeholder:"ADDRESS" help:"${listen}"`
+	Systemd bool     `name:"web.systemd-socket" help:"${systemd}"`
+	Web     string   `name:"web.config.file" placeholder:"FILE" help:"${web}"`
 
-	Timeout time.Duration     `name:"scrape.timeout" default:"${timeout}" help:"Wait no longer for a UPS, even where Prometheus would (default: ${default})."`
-	Names   map[string]string `name:"name" mapsep:"none" placeholder:"PATH=NAME" help:"Give the UPS at a path, such as 1-4.2:1.0, a label name; repeatable."`
-	Path    []string          `sep:"none" xor:"units" placeholder:"PATH" help:"Show only the UPS at this path, such as 1-4.2:1.0, and leave the others to other programs; repeatable."`
-	Replay  []string          `sep:"none" xor:"units" placeholder:"NAME|FILE" help:"Show a capture instead of the UPSes attached: a built-in one, such as smart1500lcd, or a capture file; repeatable."`
+	Timeout time.Duration `name:"scrape.timeout" default:"${default_timeout}" help:"${timeout}"`
+	Names   names         `name:"name" placeholder:"PATH=NAME" help:"${name}"`
+	Path    []string      `sep:"none" xor:"units" placeholder:"PATH" help:"${path}"`
+	Replay  []string      `sep:"none" xor:"units" placeholder:"NAME|FILE" help:"${replay}"`
 
-	Numat    bool   `name:"compat.numat" help:"Add the series of the exporter of numat/tripplite."`
-	Hostname string `name:"compat.hostname" placeholder:"NAME" help:"The label hostname of those series, instead of this computer's full name."`
-	FailFast bool   `help:"Exit with status 2 if no UPS can be read at the start, instead of waiting for one."`
+	Numat    bool   `name:"compat.numat" help:"${numat}"`
+	Hostname string `name:"compat.hostname" placeholder:"NAME" help:"${hostname}"`
+	FailFast bool   `help:"${fail_fast}"`
 
-	LogLevel  slog.Level       `name:"log.level" default:"info" placeholder:"LEVEL" help:"Log from this level on: debug (with the bytes of each report), info, warn, error (default: ${default})."`
-	LogFormat string           `name:"log.format" enum:"logfmt,json" default:"logfmt" placeholder:"FORMAT" help:"${enum} (default: ${default})."`
-	Version   kong.VersionFlag `help:"Print the version."`
+	LogLevel  slog.Level `name:"log.level" default:"info" placeholder:"LEVEL" help:"${log_level}"`
+	LogFormat string     `name:"log.format" enum:"logfmt,json" default:"logfmt" help:"${log_format}"`
+
+	Version kong.VersionFlag `help:"Print the version."`
+}
+
+var help = kong.Vars{
+	"listen":  "Listen at this address; repeatable (default: :6969).",
+	"systemd": "Listen on the sockets that systemd passes instead (Linux).",
+	"web": "Serve TLS or ask for a password, as this file of the Prometheus exporter toolkit " +
+		"says.",
+	"default_timeout": collector.DefaultTimeout.String(),
+	"timeout": "Wait no longer for a UPS, even where Prometheus would (default: " +
+		collector.DefaultTimeout.String() + ").",
+	"name": "Give the UPS at a path, such as 1-4.2:1.0, a label name; repeatable.",
+	"path": "Show only the UPS at this path, such as 1-4.2:1.0, and leave the others to other " +
+		"programs; repeatable.",
+	"replay": "Show a capture instead of the UPSes attached: a built-in one, such as " +
+		"smart1500lcd, or a capture file; repeatable.",
+	"numat":     "Add the series of the exporter of numat/tripplite.",
+	"hostname":  "The label hostname of those series, instead of this computer's full name.",
+	"fail_fast": "Exit with status 2 if no UPS can be read at the start, instead of waiting for one.",
+	"log_level": "Log from this level on: debug (with the bytes of each report), info, warn, error " +
+		"(default: info).",
+	"log_format": "Log as logfmt or json (default: logfmt).",
+}
+
+// Validate checks what the types of the flags allow and the program does not.
+func (c *cli) Validate() error {
+	switch {
+	case c.Timeout <= 0:
+		return errors.New("--scrape.timeout: must be more than 0")
+	case slices.Contains(c.Path, ""):
+		return errors.New("--path: the path is empty")
+	}
+	return nil
+}
+
+// names has the names of units, by path.
+type names map[string]string
+
+// UnmarshalText adds one PATH=NAME.
+func (n names) UnmarshalText(text []byte) error {
+	path, name, _ := strings.Cut(string(text), "=")
+	switch {
+	case path == "" || name == "":
+		return fmt.Errorf("%q: want PATH=NAME", text)
+	case n[path] != "":
+		return fmt.Errorf("%q: the UPS at %s has a name already, %q", text, path, n[path])
+	}
+	n[path] = name
+	return nil
 }
 
 func main() {
 	smallPages()
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50) // scrapes are small and rare: two megabytes less for no time to speak of
+		debug.SetGCPercent(50) // saves two megabytes; scrapes are too small and rare to feel it
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal does not wait for scrapes under way
@@ -59,14 +110,13 @@ const (
 // run is the whole program: it serves until ctx is done and returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var c cli
-	done := false // --help or --version was all there was to do
+	done := false // by --help or --version
 	parser := kong.Must(&c,
 		kong.Name("tripplite-exporter"),
 		kong.Description("Shows the Tripp Lite UPSes attached to this computer to Prometheus."),
-		kong.Vars{
-			"timeout": collector.DefaultTimeout.String(),
-			"version": fmt.Sprintf("tripplite-exporter %s, %s", version().Main.Version, version().GoVersion),
-		},
+		help,
+		kong.Vars{"version": fmt.Sprintf("tripplite-exporter %s, %s",
+			version().Main.Version, version().GoVersion)},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { done = true }),
 	)
@@ -85,20 +135,30 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitFailure
 	}
 	defer units.Close()
-	source := &told{source: units, log: log}
+	source := &logging{source: units, log: log}
 	if err := look(ctx, source, c.Timeout); err != nil && c.FailFast {
 		log.Error("no UPS can be read", "err", err)
 		return exitNoUPS
 	}
-	if err := serve(ctx, c, source, log); err != nil {
+	opts := []collector.Option{collector.WithTimeout(c.Timeout), collector.WithNames(c.Names)}
+	if c.Numat {
+		opts = append(opts, collector.WithNumat(c.hostname()))
+	}
+	server := newServer(collector.New(source, opts...), c.Timeout, log)
+	err = serve(ctx, server, func() error {
+		return web.ListenAndServe(server, &web.FlagConfig{
+			WebListenAddresses: &c.Listen, WebSystemdSocket: &c.Systemd, WebConfigFile: &c.Web,
+		}, log)
+	}, log)
+	if err != nil {
 		log.Error("cannot serve", "err", err)
 		return exitFailure
 	}
 	return 0
 }
 
-// look reads the units before anybody asks, so that the log says at the start what is there, and the first scrape finds them open. It
-// fails where no unit can be read.
+// look reads the units before anybody asks. So the log says at the start what is there, and the
+// first scrape finds them open. It fails where no unit can be read.
 func look(ctx context.Context, source collector.Source, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -108,52 +168,15 @@ func look(ctx context.Context, source collector.Source, timeout time.Duration) e
 	}
 	errs := []error{}
 	for _, unit := range units {
-		if !unit.State.Time.IsZero() {
+		if tripplite.HasState(unit.Err) {
 			return nil
 		}
 		errs = append(errs, unit.Err)
 	}
 	if len(errs) == 0 {
-		return fmt.Errorf("tripplite: %w", tripplite.ErrNotFound)
+		return tripplite.ErrNotFound
 	}
 	return errors.Join(errs...)
-}
-
-// farewell is how long scrapes under way may take when the program is to stop; systemd waits 90 s.
-const farewell = 15 * time.Second
-
-// serve answers until ctx is done and then lets the scrapes under way finish.
-func serve(ctx context.Context, c cli, source collector.Source, log *slog.Logger) error {
-	opts := []collector.Option{collector.WithTimeout(c.Timeout), collector.WithNames(c.Names)}
-	if c.Numat {
-		opts = append(opts, collector.WithNumat(c.hostname()))
-	}
-	server := &http.Server{
-		Handler:           handler(collector.New(source, opts...), log),
-		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-	served := make(chan error, 1)
-	go func() {
-		served <- web.ListenAndServe(server, &web.FlagConfig{
-			WebListenAddresses: &c.Listen, WebSystemdSocket: &c.Systemd, WebConfigFile: &c.Web,
-		}, log)
-	}()
-	select {
-	case err := <-served:
-		return err
-	case <-ctx.Done():
-	}
-	log.Info("stopping")
-	ctx, cancel := context.WithTimeout(context.Background(), farewell)
-	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		return fmt.Errorf("scrapes under way were cut off: %w", err)
-	}
-	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
 }
 
 func (c *cli) hostname() string {
@@ -171,7 +194,7 @@ func logger(w io.Writer, level slog.Level, format string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// version is what the build says of itself; its fields are empty where it says nothing.
+// version returns what the build says of itself; its fields are empty where it says nothing.
 func version() *debug.BuildInfo {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		return info

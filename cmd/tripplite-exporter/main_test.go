@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -33,39 +32,73 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// log is what a program writes while a test reads it.
-type log struct {
-	mu   sync.Mutex
-	text bytes.Buffer
+// output is what a program writes while a test waits for some of it.
+type output struct {
+	mu    sync.Mutex
+	more  sync.Cond
+	text  bytes.Buffer
+	ended bool
 }
 
-func (l *log) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
+func newOutput() *output {
+	o := &output{}
+	o.more.L = &o.mu
+	return o
 }
 
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	defer o.more.Broadcast()
+	return o.text.Write(b)
 }
 
-var listening = regexp.MustCompile(`"Listening on" address=(\S+)`)
+// end says that nothing more will be written.
+func (o *output) end() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	defer o.more.Broadcast()
+	o.ended = true
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// await returns the match of a pattern, and its groups, once it has been written.
+func (o *output) await(t *testing.T, pattern string) []string {
+	t.Helper()
+	re := regexp.MustCompile(pattern)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for {
+		if match := re.FindStringSubmatch(o.text.String()); match != nil {
+			return match
+		}
+		require.False(t, o.ended, "the program ended:\n%s", &o.text)
+		o.more.Wait()
+	}
+}
+
+// listening is what the exporter, and Prometheus, log when they can be asked.
+const listening = `"Listening on" address=(\S+)`
 
 // started is an exporter that runs until stop is called, or the test ends.
 type started struct {
 	address string
-	log     *log
+	log     *output
 	stop    func() (code int)
 }
 
 func start(t *testing.T, args ...string) started {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	s := started{log: &log{}}
+	s := started{log: newOutput()}
 	ended := make(chan int, 1)
 	go func() {
+		defer s.log.end()
 		ended <- run(ctx, append(args, "--web.listen-address=127.0.0.1:0"), io.Discard, s.log)
 	}()
 	s.stop = sync.OnceValue(func() int {
@@ -73,44 +106,43 @@ func start(t *testing.T, args ...string) started {
 		return <-ended
 	})
 	t.Cleanup(func() { assert.Zero(t, s.stop(), "the log:\n%s", s.log) })
-	require.Eventually(t, func() bool {
-		match := listening.FindStringSubmatch(s.log.String())
-		if match != nil {
-			s.address = match[1]
-		}
-		return match != nil
-	}, 10*time.Second, 5*time.Millisecond, "the log:\n%s", s.log)
+	s.address = s.log.await(t, listening)[1]
 	return s
+}
+
+// launch starts a program, which ends with the test, and returns what it writes.
+func launch(t *testing.T, command *exec.Cmd) *output {
+	t.Helper()
+	log := newOutput()
+	command.Stdout, command.Stderr = log, log
+	require.NoError(t, command.Start())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer log.end()
+		command.Wait()
+	}()
+	t.Cleanup(func() {
+		command.Process.Kill()
+		<-ended
+	})
+	return log
 }
 
 // client keeps no connections, so that none outlives a test.
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
-// get returns a page, and its header's status.
-func get(t *testing.T, url string, header ...string) (int, string) {
+// get returns the status and the text of a page.
+func get(t *testing.T, url string) (int, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	require.NoError(t, err)
-	for i := 0; i < len(header); i += 2 {
-		request.Header.Set(header[i], header[i+1])
-	}
 	response, err := client.Do(request)
 	require.NoError(t, err)
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	return response.StatusCode, string(body)
-}
-
-// having returns the samples that have a text in them.
-func having(text, exposition string) []string {
-	var samples []string
-	for line := range strings.Lines(exposition) {
-		if line[0] != '#' && strings.Contains(line, text) {
-			samples = append(samples, strings.TrimSpace(line))
-		}
-	}
-	return samples
 }
 
 func TestPages(t *testing.T) {
@@ -149,7 +181,8 @@ func TestPromtoolFindsNothingWrong(t *testing.T) {
 }
 
 func TestOneCaptureTwice(t *testing.T) {
-	exporter := start(t, "--replay=smart1500lcd", "--replay=../../testdata/captures/smart1500lcd.json", "--name=smart1500lcd#2=the second")
+	exporter := start(t, "--replay=smart1500lcd",
+		"--replay=../../testdata/captures/smart1500lcd.json", "--name=smart1500lcd#2=the second")
 	_, text := get(t, "http://"+exporter.address+"/metrics")
 	require.Equal(t, []string{
 		`tripplite_up{name="",path="smart1500lcd"} 1`,
@@ -163,7 +196,8 @@ func TestNumatsSeriesHaveAHostname(t *testing.T) {
 		args       []string
 	}{
 		{"this computer's", `^tripplite_health\{hostname="[^"]+"\} 100$`, []string{"--compat.numat"}},
-		{"another", `^tripplite_health\{hostname="closet"\} 100$`, []string{"--compat.numat", "--compat.hostname=closet"}},
+		{"another", `^tripplite_health\{hostname="closet"\} 100$`,
+			[]string{"--compat.numat", "--compat.hostname=closet"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			exporter := start(t, append(test.args, "--replay=smart1500lcd")...)
@@ -196,6 +230,7 @@ func TestExitStatus(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer taken.Close()
+	const unit, address = "--replay=smart1500lcd", "--web.listen-address=127.0.0.1:0"
 	for _, test := range []struct {
 		name string
 		args []string
@@ -206,10 +241,24 @@ func TestExitStatus(t *testing.T) {
 		{"version", []string{"--version"}, 0, "tripplite-exporter "},
 		{"unknown flag", []string{"--colour"}, 1, "unknown flag --colour"},
 		{"unknown log level", []string{"--log.level=loud"}, 1, "loud"},
-		{"unknown capture", []string{"--replay=nosuch"}, 1, "neither a capture file nor one of the built-in captures"},
-		{"address in use", []string{"--replay=smart1500lcd", "--web.listen-address=" + taken.Addr().String()}, 1, "address already in use"},
-		{"no web configuration", []string{"--replay=smart1500lcd", "--web.listen-address=127.0.0.1:0", "--web.config.file=nosuch"}, 1, "nosuch"},
-		{"a path and a capture", []string{"--path=1-4:1.0", "--replay=smart1500lcd"}, 1, "--path and --replay can't be used together"},
+		{"unknown capture", []string{"--replay=nosuch"}, 1,
+			"neither a capture file nor one of the built-in captures"},
+		{"address in use", []string{unit, "--web.listen-address=" + taken.Addr().String()}, 1,
+			"address already in use"},
+		{"no web configuration", []string{unit, address, "--web.config.file=nosuch"}, 1, "nosuch"},
+		{"a path and a capture", []string{unit, "--path=1-4:1.0"}, 1,
+			"--path and --replay can't be used together"},
+		{"an empty path", []string{"--path", ""}, 1, "--path: the path is empty"},
+		{"no time for a scrape", []string{unit, "--scrape.timeout=0s"}, 1,
+			"--scrape.timeout: must be more than 0"},
+		{"less than no time", []string{unit, "--scrape.timeout=-1s"}, 1,
+			"--scrape.timeout: must be more than 0"},
+		{"a name for no path", []string{unit, "--name==rack"}, 1, `--name: "=rack": want PATH=NAME`},
+		{"a path without a name", []string{unit, "--name=1-4:1.0="}, 1,
+			`--name: "1-4:1.0=": want PATH=NAME`},
+		{"a name alone", []string{unit, "--name=rack"}, 1, `--name: "rack": want PATH=NAME`},
+		{"two names for a path", []string{unit, "--name=1-4:1.0=a", "--name=1-4:1.0=b"}, 1,
+			`--name: "1-4:1.0=b": the UPS at 1-4:1.0 has a name already, "a"`},
 		{"no UPS", []string{"--fail-fast"}, 2, "no UPS can be read"},
 		{"no UPS at a path", []string{"--fail-fast", "--path=9-9:1.0"}, 2, "no UPS can be read"},
 	} {

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
+	"slices"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -18,23 +16,19 @@ import (
 // numatsMemory is what numat's exporter has resident with one unit.
 const numatsMemory = 23.7e6
 
-// The program with eight units stays below numat's with one, and a thousand scrapes take no more than a hundred did.
+// The program with eight units stays below numat's with one, and a thousand scrapes take no more
+// than a hundred.
 func TestMemory(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("resident memory is measured in another way here")
 	}
 	binary := filepath.Join(t.TempDir(), "tripplite-exporter")
-	output, err := exec.Command(program.Find(t, "go"), "build", "-o", binary, ".").CombinedOutput()
-	require.NoError(t, err, "%s", output)
-	ctx, stop := context.WithCancel(t.Context())
-	var said log
-	exporter := exec.CommandContext(ctx, binary, append(strings.Fields(strings.Repeat("--replay=smart1500lcd ", 8)), "--web.listen-address=127.0.0.1:0")...)
-	exporter.Stderr = &said
-	require.NoError(t, exporter.Start())
-	defer exporter.Wait()
-	defer stop()
-	require.Eventually(t, func() bool { return listening.MatchString(said.String()) }, 10*time.Second, 5*time.Millisecond)
-	url := "http://" + listening.FindStringSubmatch(said.String())[1] + "/metrics"
+	built, err := exec.Command(program.Find(t, "go"), "build", "-o", binary, ".").CombinedOutput()
+	require.NoError(t, err, "%s", built)
+	args := slices.Repeat([]string{"--replay=smart1500lcd"}, 8)
+	exporter := exec.Command(binary, append(args, "--web.listen-address=127.0.0.1:0")...)
+	log := launch(t, exporter)
+	url := "http://" + log.await(t, listening)[1] + "/metrics"
 	resident := map[int]float64{}
 	for scrape := range 1000 {
 		_, text := get(t, url)
@@ -46,7 +40,8 @@ func TestMemory(t *testing.T) {
 		require.NoError(t, err)
 		resident[scrape+1] = bytes
 	}
-	t.Logf("resident after 1, 100 and 1000 scrapes: %.1f, %.1f, %.1f MB", resident[1]/1e6, resident[100]/1e6, resident[1000]/1e6)
+	t.Logf("resident after 1, 100 and 1000 scrapes: %.1f, %.1f, %.1f MB",
+		resident[1]/1e6, resident[100]/1e6, resident[1000]/1e6)
 	require.Less(t, resident[1000], numatsMemory)
 	require.Less(t, resident[1000], resident[100]*1.05, "it must not grow with the scrapes")
 }

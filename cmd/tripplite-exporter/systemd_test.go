@@ -22,17 +22,18 @@ func TestTheSocketThatSystemdPasses(t *testing.T) {
 
 	program, err := os.Executable()
 	require.NoError(t, err)
-	exporter := exec.Command("sh", "-c", `LISTEN_PID=$$ exec "$0" --web.systemd-socket --replay=smart1500lcd`, program)
+	exporter := exec.Command("sh", "-c",
+		`LISTEN_PID=$$ exec "$0" --web.systemd-socket --replay=smart1500lcd`, program)
 	exporter.Env = append(os.Environ(), asProgram+"=1", "LISTEN_FDS=1")
 	exporter.ExtraFiles = []*os.File{file}
-	var said log
-	exporter.Stdout, exporter.Stderr = &said, &said
+	log := newOutput()
+	exporter.Stdout, exporter.Stderr = log, log
 	require.NoError(t, exporter.Start())
 	require.NoError(t, listener.Close())
-	require.NoError(t, file.Close()) // now it is the exporter's alone: if that has ended, nobody answers
+	require.NoError(t, file.Close()) // now only the exporter has it: if that has ended, nobody answers
 
 	_, page := get(t, "http://"+address+"/metrics")
 	require.Contains(t, page, `tripplite_up{path="smart1500lcd"} 1`)
 	require.NoError(t, exporter.Process.Signal(syscall.SIGTERM))
-	require.NoError(t, exporter.Wait(), "the log:\n%s", &said)
+	require.NoError(t, exporter.Wait(), "the log:\n%s", log)
 }

@@ -24,14 +24,15 @@ tls_server_config: {cert_file: cert.pem, key_file: key.pem}
 basic_auth_users: {prometheus: $2a$04$nR5hw8YZr2jgk42Yz2Ys8uz5qsO1t9oPfIiXlrIDoNjnMjcBwKq9a}
 `
 
-// certify writes a certificate for 127.0.0.1 and its key, and returns what trusts it.
+// certify writes a certificate for 127.0.0.1 and its key, and returns a pool that trusts it.
 func certify(t *testing.T, dir string) *x509.CertPool {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true,
 	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	require.NoError(t, err)
@@ -55,8 +56,11 @@ func write(t *testing.T, dir, name string, text []byte) string {
 func TestTLSAndPassword(t *testing.T) {
 	dir := t.TempDir()
 	pool := certify(t, dir)
-	exporter := start(t, "--replay=smart1500lcd", "--web.config.file="+write(t, dir, "web.yml", []byte(webConfig)))
-	trusting := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, DisableKeepAlives: true}}
+	config := write(t, dir, "web.yml", []byte(webConfig))
+	exporter := start(t, "--replay=smart1500lcd", "--web.config.file="+config)
+	trusting := &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: pool}, DisableKeepAlives: true,
+	}}
 
 	for _, test := range []struct {
 		name, user, password string
@@ -69,7 +73,8 @@ func TestTLSAndPassword(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, page := range []string{"/metrics", "/", "/healthz"} {
-				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+exporter.address+page, nil)
+				url := "https://" + exporter.address + page
+				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 				require.NoError(t, err)
 				if test.user != "" {
 					request.SetBasicAuth(test.user, test.password)

@@ -8,7 +8,8 @@ import (
 	"github.com/tripplite-go/tripplite/internal/replay"
 )
 
-// open returns the UPSes at the paths, or the captures, or where neither are named every UPS attached. They are opened when they are read.
+// open returns the UPSes at the paths, or the captures, or every UPS attached if neither are given.
+// They are opened when they are read.
 func open(paths, captures []string, log *slog.Logger) (*tripplite.Bank, error) {
 	quietly := tripplite.WithLogger(slog.New(quiet{log.Handler()}))
 	switch {
@@ -21,10 +22,10 @@ func open(paths, captures []string, log *slog.Logger) (*tripplite.Bank, error) {
 	return tripplite.NewBank(quietly), nil
 }
 
-// quiet leaves out what a Battery says of its unit at the level of Info, because told says that of every unit.
+// quiet leaves out what a Battery logs at info level, because logging says that of every unit.
 type quiet struct{ slog.Handler }
 
-// Enabled says whether a level is logged.
+// Enabled reports whether a level is logged.
 func (q quiet) Enabled(ctx context.Context, level slog.Level) bool {
 	return level != slog.LevelInfo && q.Handler.Enabled(ctx, level)
 }
