@@ -28,6 +28,19 @@ import (
 
 var server *virtualups.Server
 
+// overHidapi is whether the units are reached through hidapi, which excludes other programs; otherwise
+// they are through hidraw. e2e/run runs the suite over hidraw and a part of it again over hidapi.
+var overHidapi = os.Getenv("TRIPPLITE_TRANSPORT") == "hidapi"
+
+// transferTimeout is how long a feature transfer takes that the unit does not answer: hidapi's own, or
+// that of the kernel's usbhid.
+func transferTimeout() time.Duration {
+	if overHidapi {
+		return time.Second
+	}
+	return 5 * time.Second
+}
+
 func TestMain(m *testing.M) {
 	if path := os.Getenv(holdEnv); path != "" {
 		hold(path)
@@ -138,16 +151,24 @@ func udevadm(t testing.TB, args ...string) {
 	require.NoError(t, err, string(text))
 }
 
-// expected is the JSON that a capture's file has by hand, and asExpected a State in the same shape.
+// expected is the JSON that a capture's file has by hand; asExpected reads a unit in the same shape.
 func expected(t testing.TB, name string) string {
 	t.Helper()
 	return string(load(t, name).Expect)
 }
 
-func asExpected(t testing.TB, state tripplite.State) string {
+func asExpected(t testing.TB, b *tripplite.Battery) string {
 	t.Helper()
+	state, err := b.Get(t.Context())
+	require.True(t, tripplite.HasState(err), "%v", err)
+	settings, err := b.Settings(t.Context())
+	require.True(t, tripplite.HasState(err), "%v", err)
 	state.Path, state.Time = "", time.Time{}
-	text, err := json.Marshal(state)
+	state.Config.DeviceChemistry = tripplite.Value[string]{} // a string, which a capture does not have
+	text, err := json.Marshal(struct {
+		tripplite.State
+		Settings tripplite.Settings `json:"controls,omitzero"`
+	}{state, settings})
 	require.NoError(t, err)
 	return string(text)
 }
@@ -187,4 +208,12 @@ func oneLine(t testing.TB, text string) string {
 	t.Helper()
 	assert.Equal(t, 1, strings.Count(text, "\n"), "one line: %q", text)
 	return strings.TrimSpace(text)
+}
+
+// needVM is for what may only be done to a machine that will be thrown away.
+func needVM(t testing.TB) {
+	t.Helper()
+	if os.Getenv("E2E_VM") == "" {
+		t.Skip("this is for a machine that will be thrown away (E2E_VM)")
+	}
 }

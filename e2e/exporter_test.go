@@ -137,7 +137,7 @@ func TestTheExporterShowsEightUnitsAndNamesTheLost(t *testing.T) {
 	require.Eventually(t, func() bool {
 		shown, _ = e.scrape(3 * time.Second)
 		return shown[gone.path]["tripplite_up"] == "1" && shown[hanging.path]["tripplite_up"] == "1"
-	}, 10*time.Second, 100*time.Millisecond)
+	}, 40*time.Second, 100*time.Millisecond, "a unit that hung is left alone for ten seconds")
 	for _, u := range units {
 		assert.Equal(t, whole, shown[u.path])
 	}

@@ -24,9 +24,6 @@ const (
 	lost    = "no State, ErrDisconnected"
 )
 
-// hidapiTimeout is how long hidapi waits for a control transfer.
-const hidapiTimeout = time.Second
-
 // slack is what an emulated machine may take on top, being shared and slow.
 const slack = 3 * time.Second
 
@@ -38,13 +35,24 @@ var faults = []struct {
 	says                   string        // of the report
 	within                 time.Duration // on one report; on every report a unit is given up after three
 }{
-	{"stall", virtualups.Stall, partial, failed, lost, "hidapi", 0},
+	{"stall", virtualups.Stall, partial, failed, stalled, stallText, 0},
 	{"short", virtualups.Short, partial, failed, failed, "bytes came of", 0},
 	{"long", virtualups.Long, whole, whole, whole, "", 0},
 	{"empty", virtualups.Empty, partial, failed, failed, "answered with nothing", 0},
 	{"wrong id", virtualups.WrongID, partial, failed, failed, "answered with report", 0},
 	{"late", virtualups.Late(100 * time.Millisecond), whole, whole, whole, "", 10 * 100 * time.Millisecond},
-	{"never", virtualups.Never, partial, failed, lost, "hidapi", hidapiTimeout},
+	{"never", virtualups.Never, partial, failed, lost, neverText, transferTimeout()},
+}
+
+// What a failed transfer says, and what it means that every report stalls: hidapi tells no cause, so
+// the unit is taken for lost; hidraw tells that the unit refused.
+var stallText, neverText, stalled = causes()
+
+func causes() (stall, never, every string) {
+	if overHidapi {
+		return "hidapi", "hidapi", lost
+	}
+	return "broken pipe", "timed out", failed
 }
 
 // The reports that a fault is tried on: the status, the input voltage, all.
@@ -68,7 +76,7 @@ func TestFaults(t *testing.T) {
 			{"every report", nil, f.every, statusReport},
 		} {
 			within := slack + f.within
-			if target.reports == nil {
+			if target.reports == nil || target.names == statusReport {
 				within = slack + 3*f.within
 			}
 			row := fmt.Sprintf("%s/%s", f.name, target.name)
@@ -91,6 +99,14 @@ func TestFaults(t *testing.T) {
 				requireGood(t, b)
 			})
 			t.Run("Watch/"+row, func(t *testing.T) {
+				check, within := check, within
+				if f.name == "never" && !overHidapi { // the transfer takes longer than Watch waits
+					within = slack + 3*time.Second
+					check = func(t *testing.T, state tripplite.State, err error) {
+						t.Helper()
+						checkFault(t, lost, target.names, f.says, state, err)
+					}
+				}
 				b := u.openIn(t)
 				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 				defer cancel()
@@ -106,7 +122,7 @@ func TestFaults(t *testing.T) {
 						require.Less(t, time.Since(failedAt), within, "no error comes")
 					case !healed:
 						check(t, state, err)
-						assert.Less(t, time.Since(failedAt), within+50*time.Millisecond)
+						assert.Less(t, time.Since(failedAt), within+100*time.Millisecond)
 						u.Heal()
 						healed = true
 					case err == nil:
@@ -121,17 +137,18 @@ func TestFaults(t *testing.T) {
 				defer k.Close()
 				readings := get(t, k, t.Context())
 				require.NoError(t, readings[u.path].Err)
+				require.True(t, tripplite.HasState(readings[healthy.path].Err))
 				u.failIn(t, f.fault, target.reports)
 				start := time.Now()
 				readings = get(t, k, t.Context())
 				took := time.Since(start)
 				check(t, readings[u.path].State, readings[u.path].Err)
 				assert.Less(t, took, within)
-				require.NoError(t, readings[healthy.path].Err, "the other unit is read as ever")
+				require.True(t, tripplite.HasState(readings[healthy.path].Err), "the other unit is read as ever")
 				assert.Equal(t, tripplite.ValueOf(123.3), readings[healthy.path].State.Input.Voltage)
 
 				u.Heal()
-				require.Eventually(t, func() bool { return get(t, k, t.Context())[u.path].Err == nil }, 5*time.Second, 20*time.Millisecond)
+				require.Eventually(t, func() bool { return get(t, k, t.Context())[u.path].Err == nil }, 20*time.Second, 20*time.Millisecond)
 			})
 		}
 	}
@@ -170,7 +187,7 @@ func requireGood(t testing.TB, b *tripplite.Battery) {
 		var err error
 		state, err = b.Get(context.Background())
 		return err == nil
-	}, 5*time.Second, 10*time.Millisecond)
+	}, 20*time.Second, 10*time.Millisecond)
 	assert.Equal(t, tripplite.ValueOf(117.2), state.Input.Voltage)
 	assert.Equal(t, tripplite.ValueOf(true), state.Status.ACPresent)
 }
@@ -223,7 +240,7 @@ func assertNoState(t testing.TB, state tripplite.State) {
 func TestEveryReportOfThePlanMayFail(t *testing.T) {
 	u := attachOne(t, "smart1500lcd")
 	live := []byte{0x18, 0x19, 0x1b, 0x1e, 0x20, 0x22, 0x34, 0x35, 0x47}
-	nominal := []byte{0x01, 0x02, 0x03, 0x04, 0x28, 0x29, 0x2a, 0x2b, 0x36, 0x37, 0x6c}
+	nominal := []byte{0x01, 0x02, 0x03, 0x04, 0x36, 0x37, 0x6c}
 	for _, f := range faults {
 		if f.name == "never" || f.name == "late" {
 			continue // they take seconds for each report, and TestFaults has them
@@ -244,8 +261,7 @@ func TestEveryReportOfThePlanMayFail(t *testing.T) {
 				u.Fail(f.fault, id)
 				fresh := u.openIn(t)
 				state, err := fresh.Get(t.Context())
-				// A unit that answers with nothing from the start does not provide the report.
-				checkReport(t, f.reading == whole || f.name == "empty", id, f.says, state, err)
+				checkReport(t, f.reading == whole, id, f.says, state, err)
 				require.NoError(t, fresh.Close())
 				u.Heal(id)
 			}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -66,7 +65,7 @@ func installRule(t *testing.T) (group uint32) {
 	require.NoError(t, os.WriteFile(installed, rule, 0o644))
 	apply := func() {
 		udevadm(t, "control", "--reload")
-		udevadm(t, "trigger", "--subsystem-match=usb") // without plugging anything in again
+		udevadm(t, "trigger", "--subsystem-match=usb", "--subsystem-match=hidraw") // without plugging anything in again
 		udevadm(t, "settle")
 	}
 	t.Cleanup(func() {
@@ -94,15 +93,26 @@ func tripplites(t *testing.T) uint32 {
 
 func TestAUnitThatAnotherProgramHoldsIsBusy(t *testing.T) {
 	u := attachOne(t, "smart1500lcd")
-	b := u.open()
-	_, err := tripplite.Open(u.path)
-	require.ErrorIs(t, err, tripplite.ErrBusy, "also when the other is of the same program")
+	b, err := tripplite.Open(u.path, tripplite.WithTransport(tripplite.Hidapi))
+	if !overHidapi {
+		require.ErrorIs(t, err, tripplite.ErrUnsupported, "this program has no hidapi")
+		return
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, b.Close()) })
+	for _, transport := range []tripplite.Transport{tripplite.Hidapi, tripplite.Hidraw} {
+		_, err := tripplite.Open(u.path, tripplite.WithTransport(transport))
+		require.ErrorIs(t, err, tripplite.ErrBusy, "%s, also when the other is of the same program", transport)
+		var e *tripplite.Error
+		require.ErrorAs(t, err, &e)
+		assert.Contains(t, e.Holder, "process "+strconv.Itoa(os.Getpid()), "and which one")
+	}
 
 	ran := tool(t, nil, "tripplite")
 	assert.Equal(t, 1, ran.status)
 	assert.Empty(t, ran.stdout)
 	assert.Contains(t, oneLine(t, ran.stderr), "another program holds the UPS")
-	assert.Contains(t, ran.stderr, "process "+strconv.Itoa(os.Getpid()), "and which one")
+	assert.Contains(t, ran.stderr, "process "+strconv.Itoa(os.Getpid()))
 
 	_, err = b.Get(t.Context())
 	require.NoError(t, err, "the holder is not disturbed")
@@ -111,28 +121,35 @@ func TestAUnitThatAnotherProgramHoldsIsBusy(t *testing.T) {
 	assert.Zero(t, ran.status, ran.stderr)
 }
 
+// startHolder starts a program that holds a unit until it is killed.
+func startHolder(t *testing.T, path string) *exec.Cmd {
+	t.Helper()
+	holder := exec.Command("/proc/self/exe")
+	holder.Env = append(os.Environ(), holdEnv+"="+path)
+	output, err := holder.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, holder.Start())
+	t.Cleanup(func() { holder.Process.Kill(); holder.Wait() })
+	line, err := bufio.NewReader(output).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "holds "+path, strings.TrimSpace(line))
+	return holder
+}
+
 func TestAProgramThatIsKilledLeavesAUnitThatCanBeRead(t *testing.T) {
 	u := attachOne(t, "smart1500lcd")
 	for range 3 {
-		holder := exec.Command("/proc/self/exe")
-		holder.Env = append(os.Environ(), holdEnv+"="+u.path)
-		output, err := holder.StdoutPipe()
-		require.NoError(t, err)
-		require.NoError(t, holder.Start())
-		line, err := bufio.NewReader(output).ReadString('\n')
-		require.NoError(t, err)
-		require.Equal(t, "holds "+u.path, strings.TrimSpace(line))
+		holder := startHolder(t, u.path)
 		require.NoError(t, holder.Process.Kill())
 		_ = holder.Wait()
-
-		// usbhid stays detached: the descriptor has to come from the unit.
-		require.Eventually(t, func() bool {
-			_, err := os.Readlink(filepath.Join("/sys/bus/usb/devices", u.path, "driver"))
-			return err != nil
-		}, 5*time.Second, 5*time.Millisecond)
-		files, err := fs.Glob(os.DirFS("/sys/bus/usb/devices"), u.path+"/*/report_descriptor")
-		require.NoError(t, err)
-		require.Empty(t, files)
+		if overHidapi { // usbhid stays detached: the descriptor has to come from the unit
+			require.Eventually(t, func() bool { return driverOf(u.path) == "" }, 5*time.Second, 5*time.Millisecond)
+			files, err := fs.Glob(os.DirFS("/sys/bus/usb/devices"), u.path+"/*/report_descriptor")
+			require.NoError(t, err)
+			require.Empty(t, files)
+		} else {
+			require.Equal(t, "usbhid", driverOf(u.path))
+		}
 
 		b, err := tripplite.Open(u.path)
 		require.NoError(t, err)
@@ -144,4 +161,16 @@ func TestAProgramThatIsKilledLeavesAUnitThatCanBeRead(t *testing.T) {
 		assert.Equal(t, tripplite.ValueOf(117.2), state.Input.Voltage)
 		require.NoError(t, b.Close())
 	}
+}
+
+func TestAnInterfaceThatWasLeftDetachedIsGivenBackToTheKernel(t *testing.T) {
+	u := attachOne(t, "smart1500lcd")
+	require.NoError(t, os.WriteFile("/sys/bus/usb/drivers/usbhid/unbind", []byte(u.path), 0))
+	require.Empty(t, driverOf(u.path))
+	b, err := tripplite.Open(u.path, tripplite.WithTransport(tripplite.Hidraw))
+	require.NoError(t, err)
+	requireGood(t, b)
+	assert.Equal(t, "usbhid", driverOf(u.path))
+	require.NoError(t, b.Close())
+	assert.Equal(t, "usbhid", driverOf(u.path))
 }

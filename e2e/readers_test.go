@@ -78,7 +78,7 @@ func TestNUTReadsTheSame(t *testing.T) {
 		}
 	}
 
-	// Meanwhile NUT is the other program that holds the unit.
+	// Meanwhile NUT holds the unit, by libusb.
 	ran := tool(t, nil, "tripplite")
 	assert.Equal(t, 1, ran.status)
 	assert.Contains(t, oneLine(t, ran.stderr), "another program holds the UPS")

@@ -37,7 +37,7 @@ func TestUnpluggedInTheMiddleOfARead(t *testing.T) {
 		state, err := b.Get(t.Context())
 		require.ErrorIs(t, err, tripplite.ErrDisconnected, "in report 0x%02x", id)
 		assertNoState(t, state)
-		assert.Less(t, time.Since(start), hidapiTimeout+slack)
+		assert.Less(t, time.Since(start), transferTimeout()+slack)
 		u.Heal()
 		require.NoError(t, u.Plug())
 	}
@@ -54,7 +54,7 @@ func TestWhileAUnitIsGoneGetSaysSoAtOnce(t *testing.T) {
 		state, err := b.Get(t.Context())
 		require.ErrorIs(t, err, tripplite.ErrDisconnected)
 		assertNoState(t, state)
-		_, err = b.Controls(t.Context())
+		_, err = b.Settings(t.Context())
 		require.ErrorIs(t, err, tripplite.ErrDisconnected)
 		assert.Less(t, time.Since(start), 500*time.Millisecond)
 	}
@@ -117,16 +117,11 @@ func TestAnotherModelAtTheSamePortIsReadByItsOwnDescriptor(t *testing.T) {
 	require.NoError(t, other.Attach(port))
 	other.settle()
 	require.Equal(t, u.path, other.path)
-	var state tripplite.State
 	require.Eventually(t, func() bool {
-		var err error
-		state, err = b.Get(t.Context())
-		return err == nil
+		_, err := b.Get(t.Context())
+		return tripplite.HasState(err)
 	}, 5*time.Second, 10*time.Millisecond)
-	var err error
-	state.Controls, err = b.Controls(t.Context())
-	require.NoError(t, err)
-	assert.JSONEq(t, expected(t, "pro1500rt2u"), asExpected(t, state), "nothing is left of the unit before")
+	assert.JSONEq(t, expected(t, "pro1500rt2u"), asExpected(t, b), "nothing is left of the unit before")
 	assert.Equal(t, uint16(0xa0a0), b.Info().ProductID, "and it is noticed")
 }
 
@@ -277,9 +272,16 @@ func TestAnAnnouncedChangeIsYieldedWithinFiftyMilliseconds(t *testing.T) {
 	}
 	require.Len(t, latencies, 40)
 	slices.Sort(latencies)
-	t.Logf("from the input report to the State: median %v, 90 %% within %v, the longest %v",
+	t.Logf("from the input report to the State over %s: median %v, 90 %% within %v, the longest %v", transport(),
 		latencies[20].Round(10*time.Microsecond), latencies[36].Round(10*time.Microsecond), latencies[39].Round(10*time.Microsecond))
 	assert.Less(t, latencies[20], 50*time.Millisecond)
+}
+
+func transport() string {
+	if overHidapi {
+		return "hidapi"
+	}
+	return "hidraw"
 }
 
 func eight(t *testing.T) []*unit {
@@ -370,7 +372,7 @@ func TestCancellingAGetThatHangsReturnsAtOnce(t *testing.T) {
 	requireGood(t, b)
 	before := resources(t)
 	var waits []time.Duration
-	for range 5 {
+	for range 3 {
 		u.Fail(virtualups.Never, 0x32)
 		ctx, cancel := context.WithCancel(t.Context())
 		returned := make(chan time.Time, 1)
@@ -388,7 +390,7 @@ func TestCancellingAGetThatHangsReturnsAtOnce(t *testing.T) {
 	}
 	slices.Sort(waits)
 	t.Logf("from the cancelling to the return: %v", waits)
-	assert.Less(t, waits[2], 10*time.Millisecond)
+	assert.Less(t, waits[1], 10*time.Millisecond)
 	before.assertSame(t)
 
 	u.Fail(virtualups.Never, 0x32)
@@ -400,11 +402,11 @@ func TestCancellingAGetThatHangsReturnsAtOnce(t *testing.T) {
 	time.Sleep(100 * time.Millisecond)
 	start := time.Now()
 	require.NoError(t, b.Close())
-	assert.Less(t, time.Since(start), 2*hidapiTimeout+slack)
-	driver, _ := os.Readlink(filepath.Join("/sys/bus/usb/devices", u.path, "driver"))
-	assert.NotEqual(t, "usbfs", filepath.Base(driver), "Close has waited for the transfer, and the unit is free")
-	require.Error(t, <-got)
+	assert.Less(t, time.Since(start), time.Second, "whatever the unit does")
+	require.ErrorIs(t, <-got, tripplite.ErrClosed)
 	u.Heal()
+	require.Eventually(t, func() bool { return driverOf(u.path) == "usbhid" }, 40*time.Second, 20*time.Millisecond,
+		"the device is closed after the transfer, and the unit is free")
 }
 
 func TestUnpluggedAndPluggedInAmidManyReaders(t *testing.T) {
@@ -470,7 +472,7 @@ func TestABankWatchesUnitsComeAndGo(t *testing.T) {
 		switch {
 		case r.Info.Path == first.path && r.Err == nil && second == nil:
 			second = attachOne(t, "pro1500rt2u")
-		case second != nil && r.Info.Path == second.path && r.Err == nil && !lostFirst:
+		case second != nil && r.Info.Path == second.path && tripplite.HasState(r.Err) && !lostFirst:
 			assert.Equal(t, tripplite.ValueOf(123.3), r.State.Input.Voltage)
 			first.Unplug()
 		case r.Info.Path == first.path && r.Err != nil && !lostFirst:
@@ -505,7 +507,7 @@ func TestABankAtPathsWaitsForItsUnitsAndLeavesOthersAlone(t *testing.T) {
 			require.ErrorIs(t, r.Err, tripplite.ErrNotFound)
 			plugged = true
 			require.NoError(t, u.Plug())
-		case r.Err == nil && !read:
+		case tripplite.HasState(r.Err) && !read:
 			assert.Equal(t, tripplite.ValueOf(123.3), r.State.Input.Voltage)
 			assert.Equal(t, uint16(0xa0a0), r.Info.ProductID)
 			read = true

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tripplite-go/tripplite"
 	"github.com/tripplite-go/tripplite/internal/capture"
 	"github.com/tripplite-go/tripplite/internal/program"
 )
@@ -59,17 +60,21 @@ func TestListSaysWhatCanBeOpened(t *testing.T) {
 	}
 
 	holder := units[1].open()
+	held, complaints := "yes", 1 // several programs share a unit
+	if overHidapi {
+		held, complaints = fmt.Sprintf("busy (%s, process %d)", filepath.Base(os.Args[0]), os.Getpid()), 2
+	}
 	want := map[string][]string{
 		units[0].path: {"09ae:2012", "Tripp Lite 2xxx", "Tripp Lite UPS", "-", "yes"},
-		units[1].path: {"05dd:a0a0", "Delta/Minuteman", "MINUTEMAN UPS", "-", fmt.Sprintf("busy (e2e.test, process %d)", os.Getpid())},
+		units[1].path: {"05dd:a0a0", "Delta/Minuteman", "MINUTEMAN UPS", "-", held},
 		units[2].path: {"09ae:0001", "Tripp Lite 0001", "Tripp Lite UPS", "FW-2263 E", "unsupported"},
 	}
 	ran = tool(t, nil, "tripplite", "list")
 	assert.Equal(t, want, byPath(ran))
-	assert.Equal(t, 2, strings.Count(ran.stderr, "\n"), "what to do: %s", ran.stderr)
-	assert.Contains(t, ran.stderr, "another program holds the UPS: stop it first")
+	assert.Equal(t, complaints, strings.Count(ran.stderr, "\n"), "what to do: %s", ran.stderr)
+	assert.Equal(t, overHidapi, strings.Contains(ran.stderr, "another program holds the UPS: stop it first"))
 	_, err := holder.Get(t.Context())
-	assert.NoError(t, err, "the holder is not disturbed")
+	assert.True(t, tripplite.HasState(err), "the holder is not disturbed: %v", err)
 	assert.Zero(t, units[0].Counts().Reads(0x32), "nothing is read")
 
 	ran = tool(t, nobody(), "tripplite", "list")
@@ -162,7 +167,8 @@ func TestTheToolWatchesAPowerFailureAndAReplug(t *testing.T) {
 			for object["error"] == nil {
 				object = next() // the whole read that follows an announcement
 			}
-			assert.Contains(t, object["error"], "the UPS is disconnected")
+			// Where a transfer is under way, the virtual host controller may end it after seconds only.
+			assert.Regexp(t, "the UPS is disconnected|does not answer", object["error"])
 			assert.Len(t, object, 3, "no value of before: %v", object)
 			require.NoError(t, u.Plug())
 			until(false)
@@ -177,9 +183,9 @@ func TestTheToolWatchesAPowerFailureAndAReplug(t *testing.T) {
 func TestTheToolWatchesUnitsComeAndGo(t *testing.T) {
 	lines, interrupt := follow(t, "--format", "text")
 	first := attachOne(t, "smart1500lcd")
-	assert.Contains(t, nextLine(t, lines), first.path+" on mains, charge 100 %")
+	assert.Contains(t, nextLine(t, lines), first.path+" on line power, charge 100 %")
 	second := attachOne(t, "pro1500rt2u")
-	for line := nextLine(t, lines); !strings.Contains(line, second.path+" on mains"); line = nextLine(t, lines) {
+	for line := nextLine(t, lines); !strings.Contains(line, second.path+" on line power"); line = nextLine(t, lines) {
 	}
 	assert.Zero(t, interrupt())
 }
@@ -196,7 +202,7 @@ func TestCheckOnAUnit(t *testing.T) {
 		code   int
 		line   string
 	}{
-		{0x62, nil, 0, "UPS OK - on mains, charge 100%, runtime 1004s, load 14% | "},
+		{0x62, nil, 0, "UPS OK - on line power, charge 100%, runtime 1004s, load 14% | "},
 		{0x62, []string{"-w", "runtime=1200:"}, 1, "UPS WARNING - runtime 1004s is not within 1200:; "},
 		{0x08, nil, 1, "UPS WARNING - on battery; "},
 		{0x28, nil, 2, "UPS CRITICAL - battery low, on battery; "},
@@ -243,8 +249,12 @@ func TestStatusOnUnits(t *testing.T) {
 	units := attach(t, load(t, "smart1500lcd"), load(t, "smart1500lcd"))
 	holder := units[1].open()
 	ran := tool(t, nil, "tripplite", "status")
+	if !overHidapi {
+		assert.Zero(t, ran.status, "both are read, whoever else reads them")
+		return
+	}
 	assert.Equal(t, 1, ran.status, "not all could be read")
-	assert.Contains(t, ran.stdout, units[0].path+"  Tripp Lite UPS  09ae:2012  Tripp Lite 2xxx\n\n  on mains, fully charged")
+	assert.Contains(t, ran.stdout, units[0].path+"  Tripp Lite UPS  09ae:2012  Tripp Lite 2xxx\n\n  on line power, fully charged")
 	assert.Contains(t, ran.stdout, units[1].path+"  Tripp Lite UPS  09ae:2012  Tripp Lite 2xxx\n\n  ! NO READING: another program holds the UPS: stop it first (e2e.test")
 	require.NoError(t, holder.Close())
 	assert.Zero(t, tool(t, nil, "tripplite", "status").status)
@@ -259,6 +269,9 @@ func said(t *testing.T, args ...string) string {
 	require.NoError(t, json.Unmarshal([]byte(ran.stdout), &object))
 	delete(object, "device_id")
 	delete(object, "time")
+	if config, ok := object["config"].(map[string]any); ok {
+		delete(config, "device chemistry") // a string, which a capture does not have
+	}
 	text, err := json.Marshal(object)
 	require.NoError(t, err)
 	return string(text)
@@ -370,7 +383,7 @@ func TestTheToolOnATerminal(t *testing.T) {
 	assert.NotContains(t, screen, "! ON BATTERY")
 
 	term.run("resize-window", "-x", "70", "-y", "10")
-	screen = term.shows("watch-small", u.path+"  on mains, charge 100 %")
+	screen = term.shows("watch-small", u.path+"  on line power, charge 100 %")
 	assert.Len(t, strings.Split(screen, "\n")[0], 70, "drawn anew: %q", screen)
 	term.run("resize-window", "-x", "80", "-y", "24")
 	term.shows("watch-large", "Nominal")
