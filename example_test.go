@@ -7,15 +7,13 @@ import (
 	"fmt"
 	"log"
 	"log/slog"
-	"testing"
+	"sync"
 	"time"
 
 	"github.com/tripplite-go/tripplite"
-	"github.com/tripplite-go/tripplite/internal/capture"
-	"github.com/tripplite-go/tripplite/tripplitetest"
 )
 
-// Read the first UPS that is attached. There is no output to compare, since it is your UPS that speaks.
+// Read the first UPS that is attached.
 func Example() {
 	b, err := tripplite.Open("")
 	if err != nil {
@@ -28,30 +26,26 @@ func Example() {
 	state, err := b.Get(ctx)
 	if err != nil {
 		log.Print(err)
+	}
+	if !tripplite.HasState(err) {
 		return
 	}
-	fmt.Printf("%v V in, %v W out, %v left\n", state.Input.Voltage, state.Output.ActivePower, state.RunTimeToEmpty)
+	fmt.Println(state) // on line power, charge 100 %, runtime 16 min 44 s, ...
+	fmt.Printf("%v V in, %v W out\n", state.Input.Voltage, state.Output.ActivePower)
 }
 
-// List the units and read each at its path, which stays the same for a port however often the unit drops off the bus.
-func ExamplePaths() {
-	paths, err := tripplite.Paths()
+// List what is attached, in use or not.
+func ExampleDevices() {
+	devices, err := tripplite.Devices()
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, path := range paths {
-		b, err := tripplite.Open(path)
-		if err != nil {
-			log.Print(err)
-			continue
-		}
-		state, err := b.Get(context.Background())
-		fmt.Println(path, state.RemainingCapacity, err)
-		b.Close()
+	for _, d := range devices {
+		fmt.Printf("%s %04x:%04x %s %s\n", d.Path, d.VendorID, d.ProductID, d.Family, d.Product)
 	}
 }
 
-// Open tells apart why a unit cannot be opened.
+// Open says why a unit cannot be opened.
 func ExampleOpen() {
 	b, err := tripplite.Open("1-4.2:1.0")
 	switch {
@@ -68,33 +62,103 @@ func ExampleOpen() {
 	fmt.Println(b.Info().Product)
 }
 
-// New reads any device that behaves as a hid.Device: here a SMART1500LCD that was captured, in place of a real one.
-func ExampleNew() {
-	device, descriptor := captured("smart1500lcd")
-	b := tripplite.New(device, tripplite.WithReportDescriptor(descriptor))
-	defer b.Close()
-
-	state, err := b.Get(context.Background())
-	if err != nil {
-		log.Print(err)
-		return
+// An Error has its parts, so that no program has to take its text apart.
+func ExampleError() {
+	_, err := tripplite.Open("1-4.2:1.0")
+	var failed *tripplite.Error
+	if errors.As(err, &failed) {
+		slog.Error("no UPS", "path", failed.Path, "reason", failed.Reason(),
+			"holder", failed.Holder, "cause", failed.Cause)
 	}
-	fmt.Println("on mains: ", state.Status.ACPresent)
-	fmt.Println("input:    ", state.Input.Voltage, "V at", state.Input.Frequency, "Hz")
-	fmt.Println("load:     ", state.Output.ActivePower, "W")
-	fmt.Println("run time: ", state.RunTimeToEmpty)
-
-	// Output:
-	// on mains:  true
-	// input:     117.2 V at 59.7 Hz
-	// load:      324 W
-	// run time:  16m44s
 }
 
-// A Value is either known or not: what a unit does not measure is never shown as 0.
+// fakeUPS is a Device for the examples below: a unit of 1500 VA that is not there. In tests of your
+// own, package tripplitetest has a better one.
+type fakeUPS struct {
+	mu       sync.Mutex
+	features map[byte][]byte // what feature reports hold, by id
+	gone     bool
+	inputs   chan []byte
+}
+
+func newFakeUPS() *fakeUPS {
+	return &fakeUPS{inputs: make(chan []byte, 1), features: map[byte][]byte{
+		0x03: {0xdc, 0x05}, // config.power: 1500 VA
+		0x11: {0x02},       // controls.audible alarm control: enabled
+		0x15: {0xff, 0xff}, // controls.delay before shutdown: none is under way
+		0x18: {0x94, 0x04}, // input.voltage: 117.2 V
+		0x32: {0x42},       // status: ac present, fully charged
+		0x34: {0x64},       // health: 100 %
+		0x35: {0xec, 0x03}, // time to empty: 1004 s
+		0x47: {0x44, 0x01}, // output.power: 324 W
+	}}
+}
+
+func (u *fakeUPS) GetFeatureReport(b []byte) (int, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	payload, ok := u.features[b[0]]
+	if u.gone || !ok {
+		return 0, errors.New("no answer")
+	}
+	return 1 + copy(b[1:], payload), nil
+}
+
+func (u *fakeUPS) SendFeatureReport(b []byte) (int, error) { return 0, errors.ErrUnsupported }
+
+func (u *fakeUPS) ReadTimeout(b []byte, milliseconds int) (int, error) {
+	select {
+	case report := <-u.inputs:
+		return copy(b, report), nil
+	case <-time.After(time.Duration(milliseconds) * time.Millisecond):
+		return 0, nil
+	}
+}
+
+func (u *fakeUPS) Close() error { return nil }
+
+// lose makes a report fail, or without one the whole unit.
+func (u *fakeUPS) lose(reports ...byte) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.gone = len(reports) == 0
+	for _, id := range reports {
+		delete(u.features, id)
+	}
+}
+
+// powerFails makes the unit say so, when it is asked and by itself.
+func (u *fakeUPS) powerFails() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.features[0x18] = []byte{0x00, 0x00}
+	u.features[0x32] = []byte{0x08} // discharging
+	u.inputs <- []byte{0x32, 0x08}
+}
+
+// New reads any Device, such as a fake one.
+func ExampleNew() {
+	b := tripplite.New(newFakeUPS())
+	defer b.Close()
+
+	state, err := b.Get(context.Background())
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	fmt.Println("line power:", state.Status.ACPresent)
+	fmt.Println("input:     ", state.Input.Voltage, "V")
+	fmt.Println("run time:  ", state.RunTimeToEmpty)
+
+	// Output:
+	// line power: true
+	// input:      117.2 V
+	// run time:   16m44s
+}
+
+// A Value is known or not: what a unit does not measure is never shown as 0.
 func ExampleValue() {
-	device, descriptor := captured("smart1500lcd") // of a family that does not measure its output current
-	b := tripplite.New(device, tripplite.WithReportDescriptor(descriptor))
+	b := tripplite.New(newFakeUPS())
 	defer b.Close()
 	state, err := b.Get(context.Background())
 	if err != nil {
@@ -102,15 +166,12 @@ func ExampleValue() {
 		return
 	}
 
-	if amperes, ok := state.Output.Current.Get(); ok {
+	if amperes, known := state.Output.Current.Get(); known {
 		fmt.Println(amperes, "A")
 	}
 	fmt.Println("current:", state.Output.Current)
 	if state.Status.Charging.Or(false) {
 		fmt.Println("charging")
-	}
-	if volts, ok := state.Input.Voltage.Get(); ok && volts < 100 {
-		fmt.Println("the mains voltage is low")
 	}
 	fmt.Println("power:", state.Output.ActivePower.Or(0), "W")
 
@@ -119,95 +180,149 @@ func ExampleValue() {
 	// power: 324 W
 }
 
-// A UPS that answers and does not give all of its reports is read all the same.
-func ExamplePartialError() {
-	device, descriptor := captured("smart1500lcd", 0x1e) // whose report 0x1e fails
-	b := tripplite.New(device, tripplite.WithReportDescriptor(descriptor), tripplite.WithDeviceInfo(tripplite.DeviceInfo{Path: "1-4:1.0"}))
+// All ranges over what is known, for programs that do not care what it is.
+func ExampleState_All() {
+	b := tripplite.New(newFakeUPS())
 	defer b.Close()
-
 	state, err := b.Get(context.Background())
-	var partial *tripplite.PartialError
-	if errors.As(err, &partial) {
-		for _, report := range partial.Reports {
-			fmt.Printf("report 0x%02x of %s is missing this time: %s\n", report.ID, report.Path, report.Name)
-		}
-		err = nil
-	}
-	if err != nil {
-		log.Print(err) // there is no State
-		return
-	}
-	fmt.Println(state.Output.ActivePower, "W,", state.Output.PercentLoad, "%")
-
-	// Output:
-	// report 0x1e of 1-4:1.0 is missing this time: UPS.OutletSystem.Outlet.PercentLoad
-	// 324 W, unknown %
-}
-
-// A UPS that has dropped off the bus has no State, which is neither a power failure nor a reason to start again: a later Get has opened
-// it anew once it is back at its port.
-func ExampleBattery_Get_disconnected() {
-	device, descriptor := captured("smart1500lcd")
-	b := tripplite.New(device, tripplite.WithReportDescriptor(descriptor))
-	defer b.Close()
-
-	device.Close() // the cable is pulled
-	state, err := b.Get(context.Background())
-	switch {
-	case errors.Is(err, tripplite.ErrDisconnected):
-		fmt.Println("the UPS is gone; its voltage is", state.Input.Voltage)
-	case err != nil:
-		fmt.Println(err)
-	}
-
-	// Output:
-	// the UPS is gone; its voltage is unknown
-}
-
-// Watch tells what changes at once, whatever the interval: the unit announces it by itself.
-func ExampleBattery_Watch() {
-	ups := tripplitetest.NewUPS(&testing.T{}, "smart1500lcd") // in your program: tripplite.Open
-	b := ups.Battery()
-	defer b.Close()
-
-	for state, err := range b.Watch(context.Background(), time.Hour) {
-		if err != nil {
-			fmt.Println("not read:", err) // lost, or not all of it: the loop goes on
-			continue
-		}
-		fmt.Println("mains:", state.Status.ACPresent)
-		if onMains, known := state.Status.ACPresent.Get(); known && !onMains {
-			break
-		}
-		ups.PowerFailure()
-	}
-
-	// Output:
-	// mains: true
-	// mains: false
-}
-
-// The settings and timers are read on request, so that they cost a Get nothing.
-func ExampleBattery_Controls() {
-	b := tripplitetest.NewUPS(&testing.T{}, "smart1500lcd").Battery()
-	defer b.Close()
-
-	controls, err := b.Controls(context.Background())
 	if err != nil {
 		log.Print(err)
 		return
 	}
-	fmt.Println("alarm:", controls.AudibleAlarmControl)
-	fmt.Println("shutdown in:", controls.DelayBeforeShutdown)
+
+	for field, reading := range state.All() {
+		if field.Unit != "" {
+			fmt.Println(field.Key, "=", reading, field.Unit)
+		}
+	}
+
+	// Output:
+	// health = 100 %
+	// time to empty = 1004 s
+	// input.voltage = 117.2 V
+	// output.power = 324 W
+	// config.power = 1500 VA
+}
+
+// Alerts lists what needs attention, the worst first.
+func ExampleState_Alerts() {
+	state := tripplite.State{Status: tripplite.Status{
+		ACPresent:       tripplite.ValueOf(false),
+		NeedReplacement: tripplite.ValueOf(true),
+		Overload:        tripplite.ValueOf(true),
+	}}
+	for _, alert := range state.Alerts() {
+		fmt.Println(alert.Severity, alert.Name, "-", alert.Text)
+	}
+
+	// Output:
+	// critical overload - overload
+	// warning on-battery - on battery
+	// warning replace-battery - replace battery
+}
+
+// What a unit does not report is absent from the JSON, and unknown where the JSON is read.
+func ExampleState() {
+	var state tripplite.State
+	if err := json.Unmarshal([]byte(`{"input": {"voltage": 117.2}}`), &state); err != nil {
+		log.Print(err)
+		return
+	}
+	fmt.Println(state.Input.Voltage, "V at", state.Input.Frequency, "Hz")
+	text, err := json.Marshal(state)
+	fmt.Println(string(text), err)
+
+	// Output:
+	// 117.2 V at unknown Hz
+	// {"input":{"voltage":117.2}} <nil>
+}
+
+// A UPS that answers, but not for each of its reports, is read all the same.
+func ExamplePartialError() {
+	ups := newFakeUPS()
+	b := tripplite.New(ups, tripplite.WithDeviceInfo(tripplite.DeviceInfo{Path: "1-4:1.0"}))
+	defer b.Close()
+	b.Get(context.Background())
+
+	ups.lose(0x35) // a report that it had until now
+	state, err := b.Get(context.Background())
+	var partial *tripplite.PartialError
+	if errors.As(err, &partial) {
+		for _, report := range partial.Reports {
+			fmt.Printf("report 0x%02x of %s is missing: %s\n", report.ID, report.Path, report.Name)
+		}
+	}
+	if tripplite.HasState(err) {
+		fmt.Println(state.Output.ActivePower, "W for", state.RunTimeToEmpty)
+	}
+
+	// Output:
+	// report 0x35 of 1-4:1.0 is missing: UPS.PowerSummary.RunTimeToEmpty
+	// 324 W for unknown
+}
+
+// A UPS that has left the bus has no State. That is neither a power failure nor a reason to start
+// again: a later Get opens it once it is back at its port.
+func ExampleBattery_Get_disconnected() {
+	ups := newFakeUPS()
+	b := tripplite.New(ups)
+	defer b.Close()
+
+	ups.lose() // the cable is pulled
+	state, err := b.Get(context.Background())
+	if errors.Is(err, tripplite.ErrDisconnected) {
+		fmt.Println("the UPS is gone; its input voltage is", state.Input.Voltage)
+	}
+
+	// Output:
+	// the UPS is gone; its input voltage is unknown
+}
+
+// Watch yields a change at once, whatever the interval: the unit announces it by itself.
+func ExampleBattery_Watch() {
+	ups := newFakeUPS()
+	b := tripplite.New(ups)
+	defer b.Close()
+
+	for state, err := range b.Watch(context.Background(), time.Hour) {
+		if !tripplite.HasState(err) {
+			fmt.Println("lost:", err) // the loop goes on
+			continue
+		}
+		onBattery, _ := state.OnBattery()
+		fmt.Println("on battery:", onBattery)
+		if onBattery {
+			break
+		}
+		ups.powerFails()
+	}
+
+	// Output:
+	// on battery: false
+	// on battery: true
+}
+
+// The settings and timers are read on request, so that they cost a Get nothing.
+func ExampleBattery_Settings() {
+	b := tripplite.New(newFakeUPS())
+	defer b.Close()
+
+	settings, err := b.Settings(context.Background())
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	fmt.Println("alarm:", settings.AudibleAlarmControl)
+	fmt.Println("shutdown in:", settings.DelayBeforeShutdown)
 
 	// Output:
 	// alarm: enabled
 	// shutdown in: unknown
 }
 
-// Dump has what a bug report needs: all bytes, and what they mean by the unit's own descriptor.
+// Dump has what a bug report needs: all bytes, and what they mean.
 func ExampleBattery_Dump() {
-	b := tripplitetest.NewUPS(&testing.T{}, "smart1500lcd").Battery()
+	b := tripplite.New(newFakeUPS())
 	defer b.Close()
 
 	dump, err := b.Dump(context.Background(), 0)
@@ -215,44 +330,39 @@ func ExampleBattery_Dump() {
 		log.Print(err)
 		return
 	}
-	for _, report := range dump.Features[:3] {
-		fmt.Printf("% x\n", report.Bytes)
-	}
-
 	for _, f := range dump.Fields() {
-		if f.ID == 0x18 {
+		if f.ID == 0x18 && f.Report == "feature" {
 			fmt.Printf("report %02x, %s: %v is %s V\n", f.ID, f.Path, f.Raw, f.Reading)
 		}
 	}
 
 	// Output:
-	// 01 78
-	// 02 3c
-	// 03 dc 05
 	// report 18, UPS.PowerConverter.Input.Voltage: 1172 is 117.2 V
 }
 
-// Several units are read side by side; one that is lost spoils no other.
+// Several units are read side by side. One that is lost spoils no other.
 func ExampleBank_Get() {
-	t := &testing.T{}
-	desk, rack := tripplitetest.NewUPS(t, "smart1500lcd"), tripplitetest.NewUPS(t, "pro1500rt2u")
-	desk.Info.Path, rack.Info.Path = "1-3:1.0", "1-4.2:1.0"
-	bank := tripplitetest.NewBank(t, desk, rack) // in your program: tripplite.NewBank()
+	desk, rack := newFakeUPS(), newFakeUPS()
+	rack.lose()
+	bank := tripplite.BankOf( // in your program: tripplite.NewBank or tripplite.BankAt
+		tripplite.New(desk, tripplite.WithDeviceInfo(tripplite.DeviceInfo{Path: "1-3:1.0"})),
+		tripplite.New(rack, tripplite.WithDeviceInfo(tripplite.DeviceInfo{Path: "1-4.2:1.0"})),
+	)
 	defer bank.Close()
 
-	rack.Unplug()
 	readings, err := bank.Get(context.Background())
 	if err != nil {
 		log.Print(err)
 		return
 	}
 	for _, r := range readings {
-		fmt.Println(r.Info.Path, r.State.Output.PercentLoad, errors.Is(r.Err, tripplite.ErrDisconnected))
+		lost := errors.Is(r.Err, tripplite.ErrDisconnected)
+		fmt.Println(r.Info.Path, r.State.Output.ActivePower, "W, lost:", lost)
 	}
 
 	// Output:
-	// 1-3:1.0 14 false
-	// 1-4.2:1.0 unknown true
+	// 1-3:1.0 324 W, lost: false
+	// 1-4.2:1.0 unknown W, lost: true
 }
 
 // A Bank of all units follows hot plug: what is plugged in later is watched from then on.
@@ -274,103 +384,40 @@ func ExampleBankAt() {
 	defer bank.Close()
 
 	readings, err := bank.Get(context.Background())
+	if err != nil {
+		log.Print(err)
+	}
 	for _, r := range readings {
 		if errors.Is(r.Err, tripplite.ErrNotFound) {
 			fmt.Println("nothing has been seen yet at", r.Info.Path)
 		}
-	}
-	if err != nil {
-		log.Print(err)
-	}
-}
-
-// A Bank can be of units that are open already, or that are no real ones.
-func ExampleBankOf() {
-	device, descriptor := captured("smart1500lcd")
-	b := tripplite.New(device, tripplite.WithReportDescriptor(descriptor), tripplite.WithDeviceInfo(tripplite.DeviceInfo{Path: "replay"}))
-	bank := tripplite.BankOf(b)
-	defer bank.Close() // closes b, too
-
-	readings, err := bank.Get(context.Background())
-	if err != nil {
-		log.Print(err)
-		return
-	}
-	for _, r := range readings {
-		fmt.Println(r.Info.Path, r.State.RemainingCapacity, "%")
-	}
-
-	// Output:
-	// replay 100 %
-}
-
-// List what is attached, in use or not.
-func ExampleDevices() {
-	devices, err := tripplite.Devices()
-	if err != nil {
-		log.Fatal(err)
-	}
-	for _, d := range devices {
-		fmt.Printf("%s %04x:%04x %s %s\n", d.Path, d.VendorID, d.ProductID, d.Family, d.Product)
 	}
 }
 
 // A rule for an alarm: neither a flicker nor a lost unit is a power failure.
 func ExampleOnBattery() {
 	rule := tripplite.OnBattery{Hold: 5 * time.Second}
-	observe := func(second int, mains tripplite.Value[bool], err error) {
+	observe := func(second int, linePower tripplite.Value[bool], err error) {
 		state := tripplite.State{}
 		if err == nil {
 			state.Time = time.Unix(int64(second), 0)
-			state.Status.ACPresent = mains
+			state.Status.ACPresent = linePower
 		}
 		if rule.Observe(state, err) { // in your program: rule.Observe(b.Get(ctx))
 			onBattery, _ := rule.Get()
 			fmt.Printf("second %d: on battery %t\n", second, onBattery)
 		}
 	}
-	yes, no := tripplite.ValueOf(true), tripplite.ValueOf(false)
+	yes, no, unknown := tripplite.ValueOf(true), tripplite.ValueOf(false), tripplite.Value[bool]{}
 	observe(0, yes, nil)
+	observe(5, yes, nil)
 	observe(10, no, nil) // a flicker
 	observe(11, yes, nil)
 	observe(20, no, nil)
-	observe(23, yes, tripplite.ErrDisconnected) // USB drops when power fails
+	observe(23, unknown, tripplite.ErrDisconnected) // USB drops when power fails
 	observe(26, no, nil)
 
 	// Output:
-	// second 0: on battery false
+	// second 5: on battery false
 	// second 26: on battery true
-}
-
-// What a unit does not report is absent from the JSON, and so it is where the JSON is read.
-func ExampleState() {
-	var state tripplite.State
-	if err := json.Unmarshal([]byte(`{"input": {"voltage": 117.2}}`), &state); err != nil {
-		log.Print(err)
-		return
-	}
-	fmt.Println(state.Input.Voltage, "V at", state.Input.Frequency, "Hz")
-	text, err := json.Marshal(state)
-	fmt.Println(string(text), err)
-
-	// Output:
-	// 117.2 V at unknown Hz
-	// {"input":{"voltage":117.2}} <nil>
-}
-
-// captured is a UPS made from a capture, some of whose feature reports fail.
-func captured(name string, failing ...byte) (device *capture.Device, descriptor []byte) {
-	c, err := capture.Load(name)
-	if err != nil {
-		log.Fatal(err)
-	}
-	unit := &c.Interfaces[0]
-	for i, r := range unit.Reports {
-		for _, id := range failing {
-			if r.Type == capture.Feature && byte(r.ID) == id {
-				unit.Reports[i].Bytes, unit.Reports[i].Error = nil, capture.Stall
-			}
-		}
-	}
-	return c.Device(0), unit.Descriptor
 }

@@ -1,7 +1,9 @@
-// Package tripplitetest has a UPS for tests, as net/http/httptest has a server: it needs no hardware, no root and no cgo.
+// Package tripplitetest has a UPS for tests, as net/http/httptest has a server. It needs no
+// hardware, no root and no cgo.
 //
-// A [UPS] is made from the capture of a real unit, says what the test tells it to in volts and percent, and fails as real units fail.
-// This is the whole test of somebody's alarm, which has to tell of a power failure, and of nothing else:
+// A [UPS] is made from the capture of a real unit. It says what the test tells it to, in volts and
+// percent, and fails as real units fail. This is the whole test of an alarm, which has to tell of a
+// power failure and of nothing else:
 //
 //	func TestAlarm(t *testing.T) {
 //		ups, told := tripplitetest.NewUPS(t, "smart1500lcd"), 0
@@ -15,6 +17,26 @@
 //		}
 //	}
 //
-// A [Recorder] writes down what a real unit says, as a capture to make a UPS from; a [Player] repeats the recorded session and fails
+// What waits is tested in a bubble of testing/synctest, where hours pass in milliseconds. The UPS
+// and its Battery have to be made in the bubble. They end with it:
+//
+//	func TestAlarmThatWatches(t *testing.T) {
+//		synctest.Test(t, func(t *testing.T) {
+//			ups, told := tripplitetest.NewUPS(t, "smart1500lcd"), 0
+//			alarm := Alarm{UPS: ups.Battery(), Tell: func() { told++ }}
+//			go alarm.Watch(t.Context(), time.Minute)
+//			for _, event := range []func(){ups.Unplug, ups.Replug, ups.PowerFailure, ups.LowBattery} {
+//				time.Sleep(time.Hour)
+//				event()
+//			}
+//			time.Sleep(time.Hour)
+//			synctest.Wait()
+//			if told != 1 {
+//				t.Errorf("the alarm told %d times of an outage of two hours", told)
+//			}
+//		})
+//	}
+//
+// A [Recorder] writes down what a unit says. A [Player] repeats the recorded session, and fails
 // where the program under test does not keep to it.
 package tripplitetest

@@ -3,9 +3,7 @@ package tripplitetest_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
+	"log"
 	"testing"
 	"time"
 
@@ -13,249 +11,106 @@ import (
 	"github.com/tripplite-go/tripplite/tripplitetest"
 )
 
-var ctx = context.Background()
-
 func ExampleNewUPS() {
-	t := &testing.T{} // the test's own
-
+	var t *testing.T // that of the test
 	ups := tripplitetest.NewUPS(t, "smart1500lcd")
-	battery := ups.Battery()
-	defer battery.Close() // which a test that ends does by itself
-
 	ups.SetInputVoltage(98.5)
-	state, err := battery.Get(ctx)
-	fmt.Println(state.Input.Voltage, "V", err)
-	// Output: 98.5 V <nil>
-}
-
-func ExampleCaptures() {
-	t := &testing.T{}
-
-	// A program that shall work with every model is tested with every model.
-	for _, name := range tripplitetest.Captures() {
-		battery := tripplitetest.NewUPS(t, name).Battery()
-		if _, err := battery.Get(ctx); err != nil {
-			fmt.Println(name, err)
-		}
-		battery.Close()
+	state, err := ups.Battery().Get(t.Context())
+	if err != nil || state.Input.Voltage != tripplite.ValueOf(98.5) {
+		t.Errorf("input voltage: %v, %v", state.Input.Voltage, err)
 	}
-	fmt.Println("done")
-	// Output: done
 }
 
+// A program that has to work with every model is tested with every model.
+func ExampleCaptures() {
+	var t *testing.T // that of the test
+	for _, name := range tripplitetest.Captures() {
+		ups := tripplitetest.NewUPS(t, name)
+		ups.PowerFailure()
+		state, err := ups.Battery().Get(t.Context())
+		if onBattery, _ := state.OnBattery(); !onBattery {
+			t.Errorf("%s: on line power: %v", name, err)
+		}
+	}
+}
+
+// A Watch shows a power failure twice: as the unit announces it, and in the whole State that is
+// read then.
 func ExampleUPS_PowerFailure() {
-	t := &testing.T{}
-
+	var t *testing.T // that of the test
 	ups := tripplitetest.NewUPS(t, "smart1500lcd")
-	battery := ups.Battery()
-	defer battery.Close()
-
-	// The interval does not matter: the unit announces what happens.
-	turn := 0
-	for state, err := range battery.Watch(ctx, time.Hour) {
-		fmt.Println("mains:", state.Status.ACPresent, "input:", state.Input.Voltage, "V", err)
-		switch turn++; turn {
-		case 1:
+	for state := range ups.Battery().Watch(t.Context(), time.Hour) {
+		switch {
+		case state.Status.ACPresent.Or(false):
 			ups.PowerFailure()
-		case 3:
-			ups.PowerReturns()
-		case 5:
+		case !state.Announced:
 			return
 		}
 	}
-	// Output:
-	// mains: true input: 117.2 V <nil>
-	// mains: false input: 117.2 V <nil>
-	// mains: false input: 0 V <nil>
-	// mains: true input: 0 V <nil>
-	// mains: true input: 117.2 V <nil>
 }
 
-func ExampleUPS_LowBattery() {
-	t := &testing.T{}
-
+// Set reaches every reading that the unit has, by its key.
+func ExampleUPS_Set() {
+	var t *testing.T // that of the test
 	ups := tripplitetest.NewUPS(t, "smart1500lcd")
-	battery := ups.Battery()
-	defer battery.Close()
-
-	ups.PowerFailure()
-	ups.LowBattery()
-	state, _ := battery.Get(ctx)
-	fmt.Println(state.RemainingCapacity, "%", state.RunTimeToEmpty)
-	// Output: 10 % 2m0s
-}
-
-func ExampleUPS_SetStatus() {
-	t := &testing.T{}
-
-	ups := tripplitetest.NewUPS(t, "smart1500lcd")
-	battery := ups.Battery()
-	defer battery.Close()
-
-	ups.SetStatus("NeedReplacement", true)
-	state, _ := battery.Get(ctx)
-	fmt.Println(state.Status.NeedReplacement)
-	// Output: true
-}
-
-func ExampleUPS_Unplug() {
-	t := &testing.T{}
-
-	ups := tripplitetest.NewUPS(t, "smart1500lcd")
-	battery := ups.Battery()
-	defer battery.Close()
-
-	ups.Unplug()
-	_, err := battery.Get(ctx)
-	fmt.Println(errors.Is(err, tripplite.ErrDisconnected))
-	ups.Replug()
-	state, _ := battery.Get(ctx)
-	fmt.Println(state.Input.Voltage, "V")
-	// Output:
-	// true
-	// 117.2 V
-}
-
-func ExampleUPS_FailReport() {
-	t := &testing.T{}
-
-	ups := tripplitetest.NewUPS(t, "smart1500lcd")
-	battery := ups.Battery()
-	defer battery.Close()
-
-	ups.FailReport(0x18, errors.New("no answer"))
-	state, err := battery.Get(ctx)
-	fmt.Println(err)
-	fmt.Println("input:", state.Input.Voltage, "output:", state.Output.Voltage)
-
-	ups.HealReport(0x18)
-	state, err = battery.Get(ctx)
-	fmt.Println("input:", state.Input.Voltage, err)
-	// Output:
-	// 1-1:1.0: report 0x18 (UPS.PowerConverter.Input.Voltage): no answer
-	// input: unknown output: 117.2
-	// input: 117.2 <nil>
-}
-
-func ExampleUPS_AnswerReport() {
-	t := &testing.T{}
-
-	ups := tripplitetest.NewUPS(t, "smart1500lcd")
-	battery := ups.Battery()
-	defer battery.Close()
-
-	ups.AnswerReport(0x1e, 0x1e, 0xff) // what units say that do not measure their load
-	state, _ := battery.Get(ctx)
-	fmt.Println("load:", state.Output.PercentLoad)
-	// Output: load: unknown
-}
-
-func ExampleUPS_Push() {
-	t := &testing.T{}
-
-	ups := tripplitetest.NewUPS(t, "smart1500lcd")
-	battery := ups.Battery()
-	defer battery.Close()
-
-	turn := 0
-	for state := range battery.Watch(ctx, time.Hour) {
-		fmt.Println("mains:", state.Status.ACPresent)
-		if turn++; turn == 2 {
-			break
-		}
-		ups.Push(0x32, 0x08) // an announcement, although the unit is still on mains when it is asked
+	ups.Set("controls.watchdog", 90)
+	settings, err := ups.Battery().Settings(t.Context())
+	if settings.Watchdog != tripplite.ValueOf(90*time.Second) {
+		t.Errorf("watchdog: %v, %v", settings.Watchdog, err)
 	}
-	// Output:
-	// mains: true
-	// mains: false
 }
 
-func ExampleUPS_Requests() {
-	t := &testing.T{}
-
+// A report that fails is missing from the State. The rest of the State is good.
+func ExampleUPS_FailReport() {
+	var t *testing.T // that of the test
 	ups := tripplitetest.NewUPS(t, "smart1500lcd")
-	battery := ups.Battery()
-	defer battery.Close()
-
-	battery.Get(ctx)
-	ups.Requests()
-	battery.Get(ctx) // reads what changes
-	fmt.Println(len(ups.Requests()), "transfers")
-
-	battery.Controls(ctx)
-	fmt.Println(ups.Requests())
-	// Output:
-	// 10 transfers
-	// [get 10 get 11 get 15 get 17 get 52]
+	ups.FailReport(0x1e, errors.New("no answer")) // the load
+	state, err := ups.Battery().Get(t.Context())
+	if !tripplite.HasState(err) || !state.Output.PercentLoad.IsZero() {
+		t.Errorf("load: %v, %v", state.Output.PercentLoad, err)
+	}
 }
 
-func ExampleNewBank() {
-	t := &testing.T{}
+// Units have been seen to answer so when they do not measure their load.
+func ExampleUPS_AnswerReport() {
+	var t *testing.T // that of the test
+	ups := tripplitetest.NewUPS(t, "smart1500lcd")
+	ups.AnswerReport(0x1e, 0x1e, 0xff)
+	state, err := ups.Battery().Get(t.Context())
+	if err != nil || !state.Output.PercentLoad.IsZero() {
+		t.Errorf("load: %v, %v", state.Output.PercentLoad, err)
+	}
+}
 
+// A program that reads several units is tested with a Bank of them.
+func ExampleNewBank() {
+	var t *testing.T // that of the test
 	rack, desk := tripplitetest.NewUPS(t, "pro1500rt2u"), tripplitetest.NewUPS(t, "smart1500lcd")
 	rack.Info.Path, desk.Info.Path = "1-1:1.0", "1-2:1.0"
-	bank := tripplitetest.NewBank(t, rack, desk) // for a program that reads several units, such as package collector
-	defer bank.Close()
-
+	bank := tripplitetest.NewBank(t, rack, desk)
 	desk.Unplug()
-	readings, _ := bank.Get(ctx)
-	for _, r := range readings {
-		fmt.Println(r.Info.Path, r.State.Output.Voltage, errors.Is(r.Err, tripplite.ErrDisconnected))
+	readings, err := bank.Get(t.Context())
+	if err != nil || !errors.Is(readings[1].Err, tripplite.ErrDisconnected) {
+		t.Errorf("%v, %v", readings, err)
 	}
-	// Output:
-	// 1-1:1.0 121.7 false
-	// 1-2:1.0 unknown true
 }
 
+// A session is recorded once, with any Device.
 func ExampleNewRecorder() {
-	t := &testing.T{}
-	unit := tripplitetest.NewUPS(t, "smart1500lcd") // in place of a real one, opened with github.com/karalabe/hid
-	info := tripplite.DeviceInfo{Path: "1-4.2:1.0", VendorID: 0x09ae, ProductID: 0x2012, Product: "Tripp Lite UPS"}
-	var descriptor []byte // of a real one: tripplite.Dump has it
-
-	recorder := tripplitetest.NewRecorder(unit, info, descriptor)
-	battery := tripplite.New(recorder, tripplite.WithDeviceInfo(info), tripplite.WithReportDescriptor(descriptor))
-	battery.Get(ctx)
-	battery.Close()
-
-	file := filepath.Join(os.TempDir(), "office-ups.json")
-	defer os.Remove(file)
-	fmt.Println(recorder.Save(file))
-
-	copied := tripplitetest.NewUPS(t, file).Battery()
-	defer copied.Close()
-	state, _ := copied.Get(ctx)
-	fmt.Println(state.Input.Voltage, "V")
-	// Output:
-	// <nil>
-	// 117.2 V
+	var dev tripplite.Device      // an open one
+	var info tripplite.DeviceInfo // what it is
+	recorder := tripplitetest.NewRecorder(dev, info, nil)
+	b := tripplite.New(recorder, tripplite.WithDeviceInfo(info))
+	b.Get(context.Background())
+	b.Close()
+	if err := recorder.Save("testdata/one-read.json"); err != nil {
+		log.Fatal(err)
+	}
 }
 
+// A recorded session is repeated in a test, which fails unless the program does the same.
 func ExampleNewPlayer() {
-	t := &testing.T{}
-
-	// A session of two reads is recorded. For a test it is recorded once, with a real unit, and kept as a file.
-	recorder := tripplitetest.NewRecorder(tripplitetest.NewUPS(t, "smart1500lcd"), tripplite.DeviceInfo{}, nil)
-	battery := tripplite.New(recorder)
-	battery.Get(ctx)
-	battery.Get(ctx)
-	battery.Close()
-	file := filepath.Join(os.TempDir(), "two-reads.json")
-	defer os.Remove(file)
-	recorder.Save(file)
-
-	for reads := range 3 {
-		player := tripplitetest.NewPlayer(t, file)
-		battery := player.Battery()
-		for range reads {
-			battery.Get(ctx)
-		}
-		battery.Close()
-		err := player.Close() // which a test that ends does by itself
-		fmt.Println(reads, "reads repeat the session:", err == nil)
-	}
-	// Output:
-	// 0 reads repeat the session: false
-	// 1 reads repeat the session: false
-	// 2 reads repeat the session: true
+	var t *testing.T // that of the test
+	player := tripplitetest.NewPlayer(t, "testdata/one-read.json")
+	player.Battery().Get(t.Context())
 }

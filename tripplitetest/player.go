@@ -4,55 +4,56 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/karalabe/hid"
-
 	"github.com/tripplite-go/tripplite"
 	"github.com/tripplite-go/tripplite/internal/capture"
 )
 
-// Player is a [hid.Device] that repeats the session of a [Recorder] and holds the program under test to it: each transfer has to be one
-// that was recorded, and each recorded one has to happen. An input report is there once everything recorded before it has been asked
-// for. A test that wants a unit, and not a session, makes a [UPS] from the same file. A Player is safe for many goroutines.
+// Player is a [tripplite.Device] that repeats the session of a [Recorder] and holds the program
+// under test to it: each transfer has to be one that was recorded, and each recorded one has to
+// happen. An input report comes a moment after everything recorded before it has been asked for. A
+// test that wants a unit, and not a session, makes a [UPS] from the same file. A Player is safe for
+// many goroutines.
 type Player struct {
-	// InOrder demands the feature reports in the order in which they were recorded, and not only each of them as often.
+	// InOrder demands the feature reports in the order in which they were recorded, and not only
+	// each of them as often.
 	InOrder bool
 
 	t          testing.TB
 	name       string
 	info       tripplite.DeviceInfo
 	descriptor []byte
-	closed     chan struct{}
-	close      func()
 
 	mu         sync.Mutex
 	left       []capture.Report // still to happen
 	recorded   int
-	unexpected error         // the first transfer that was not recorded
-	progress   chan struct{} // closed when left has changed
+	unexpected error // the first transfer that was not recorded
+	closed     bool
+	at         time.Time     // when left last changed
+	changed    chan struct{} // closed when left or closed has changed
 }
 
-// NewPlayer makes a Player of the file that [Recorder.Save] wrote. When the test ends, it fails with the error of [Player.Close].
+// NewPlayer makes a Player of the file that [Recorder.Save] wrote. When the test ends, it fails
+// with the error of [Player.Close].
 func NewPlayer(t testing.TB, file string) *Player {
 	t.Helper()
 	c, unit := load(t, file)
+	if len(unit.Traffic) == 0 {
+		t.Fatalf("tripplitetest: %s has no recorded session: NewUPS makes a unit of it", file)
+	}
 	p := &Player{
 		t:          t,
 		name:       c.Name,
 		info:       infoOf(c),
 		descriptor: unit.Descriptor,
-		closed:     make(chan struct{}),
 		left:       unit.Traffic,
 		recorded:   len(unit.Traffic),
-		progress:   make(chan struct{}),
-	}
-	p.close = sync.OnceFunc(func() { close(p.closed) })
-	if p.recorded == 0 {
-		t.Fatalf("tripplitetest: %s has no recorded session: NewUPS makes a unit of it", file)
+		changed:    make(chan struct{}),
 	}
 	t.Cleanup(func() {
 		if err := p.Close(); err != nil {
@@ -68,20 +69,27 @@ func (p *Player) Battery(opts ...tripplite.Option) *tripplite.Battery {
 	return battery(p.t, p, p.info, p.descriptor, opts)
 }
 
-// Close ends the session. It fails where a transfer was not recorded, or a recorded one did not happen. It may be called again, which a
-// test does that wants the error, since a Battery keeps it to itself.
+// Close ends the session. It fails where a transfer was not recorded, or a recorded one did not
+// happen. It may be called again: a Battery that closes its Player keeps the error to itself.
 func (p *Player) Close() error {
-	p.close()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.closed = true
+	p.wake()
 	var missing error
 	if len(p.left) > 0 {
-		missing = fmt.Errorf("%d of %d recorded transfers did not happen, first the %s", len(p.left), p.recorded, describe(p.left[0]))
+		missing = fmt.Errorf("%d of %d recorded transfers did not happen, first the %s",
+			len(p.left), p.recorded, describe(p.left[0]))
 	}
 	if err := errors.Join(p.unexpected, missing); err != nil {
 		return fmt.Errorf("tripplitetest: the session %s was not repeated: %w", p.name, err)
 	}
 	return nil
+}
+
+func (p *Player) wake() {
+	close(p.changed)
+	p.changed = make(chan struct{})
 }
 
 func describe(r capture.Report) string {
@@ -94,8 +102,11 @@ func describe(r capture.Report) string {
 	return fmt.Sprintf("feature report 0x%02x that was read", uint16(r.ID))
 }
 
+var errNoID = errors.New("the buffer has no room for the report id")
+
 // GetFeatureReport answers as the unit did when it was asked as often before.
 func (p *Player) GetFeatureReport(b []byte) (int, error) {
+	defer time.Sleep(latency)
 	if len(b) == 0 {
 		return 0, errNoID
 	}
@@ -108,10 +119,12 @@ func (p *Player) GetFeatureReport(b []byte) (int, error) {
 
 // SendFeatureReport demands that the same report was sent.
 func (p *Player) SendFeatureReport(b []byte) (int, error) {
+	defer time.Sleep(latency)
 	if len(b) == 0 {
 		return 0, errNoID
 	}
-	if _, err := p.next(capture.Report{Type: capture.Sent, ID: capture.ID(b[0]), Bytes: b}); err != nil {
+	_, err := p.next(capture.Report{Type: capture.Sent, ID: capture.ID(b[0]), Bytes: b})
+	if err != nil {
 		return 0, err
 	}
 	return len(b), nil
@@ -121,8 +134,8 @@ func (p *Player) SendFeatureReport(b []byte) (int, error) {
 func (p *Player) next(asked capture.Report) (capture.Report, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.isClosed() {
-		return capture.Report{}, hid.ErrDeviceClosed
+	if p.closed {
+		return capture.Report{}, os.ErrClosed
 	}
 	i := slices.IndexFunc(p.left, func(r capture.Report) bool {
 		return r.Type != capture.Input && (p.InOrder || r.ID == asked.ID)
@@ -143,65 +156,55 @@ func (p *Player) next(asked capture.Report) (capture.Report, error) {
 
 func sameTransfer(recorded, asked capture.Report) bool {
 	return recorded.Type == asked.Type && recorded.ID == asked.ID &&
-		(asked.Type != capture.Sent || recorded.Error == capture.Stall || bytes.Equal(recorded.Bytes, asked.Bytes))
+		(asked.Type != capture.Sent || recorded.Error == capture.Stall ||
+			bytes.Equal(recorded.Bytes, asked.Bytes))
 }
 
-// take removes a transfer that happens now, and wakes the readers, whose report may be next.
+// take removes a transfer that happens now, and wakes the reader, whose report may be next.
 func (p *Player) take(i int) capture.Report {
 	r := p.left[i]
 	p.left = slices.Delete(p.left, i, i+1)
-	close(p.progress)
-	p.progress = make(chan struct{})
+	p.at = time.Now()
+	p.wake()
 	return r
 }
 
-// ReadTimeout returns the next input report once it is due; milliseconds below zero wait for ever, and a wait that ends without one
-// returns 0.
+// moment is how long an input report comes after the transfer before it: the program has dealt with
+// that one first, as it had when it was recorded.
+const moment = 10 * time.Millisecond
+
+// ReadTimeout returns the next input report once it is due. It returns 0 when none is in time. A
+// timeout below 0 waits for ever.
 func (p *Player) ReadTimeout(b []byte, milliseconds int) (int, error) {
 	var expired <-chan time.Time
 	if milliseconds >= 0 {
-		timer := time.NewTimer(time.Duration(milliseconds) * time.Millisecond)
-		defer timer.Stop()
-		expired = timer.C
+		expired = time.After(time.Duration(milliseconds) * time.Millisecond)
 	}
 	for {
-		n, progress, err := p.input(b)
+		n, changed, due, err := p.input(b)
 		if n > 0 || err != nil || milliseconds == 0 {
 			return n, err
 		}
 		select {
-		case <-progress:
-		case <-p.closed:
+		case <-changed:
+		case <-due:
 		case <-expired:
 			return 0, nil
 		}
 	}
 }
 
-// input takes the next input report if it is due, or else returns what to wait for.
-func (p *Player) input(b []byte) (n int, progress <-chan struct{}, err error) {
+// input takes the next input report if it is due, or returns what to wait for.
+func (p *Player) input(b []byte) (n int, changed <-chan struct{}, due <-chan time.Time, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case p.isClosed():
-		return 0, nil, hid.ErrDeviceClosed
+	switch wait := time.Until(p.at.Add(moment)); {
+	case p.closed:
+		return 0, nil, nil, os.ErrClosed
 	case len(p.left) == 0 || p.left[0].Type != capture.Input:
-		return 0, p.progress, nil
+		return 0, p.changed, nil, nil
+	case wait > 0:
+		return 0, p.changed, time.After(wait), nil
 	}
-	return copy(b, p.take(0).Bytes), nil, nil
-}
-
-// Read waits for the next input report.
-func (p *Player) Read(b []byte) (int, error) { return p.ReadTimeout(b, -1) }
-
-// Write fails: no unit that has been seen has an output report.
-func (p *Player) Write([]byte) (int, error) { return 0, errNoOutput }
-
-func (p *Player) isClosed() bool {
-	select {
-	case <-p.closed:
-		return true
-	default:
-		return false
-	}
+	return copy(b, p.take(0).Bytes), nil, nil, nil
 }

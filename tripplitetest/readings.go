@@ -3,215 +3,271 @@ package tripplitetest
 import (
 	"bytes"
 	"fmt"
-	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/tripplite-go/tripplite"
+	"github.com/tripplite-go/tripplite/internal/hidreport"
 )
 
-// quantity is a reading that a test can set.
-type quantity struct {
-	name  string
-	key   string  // in the JSON of State
-	steps float64 // of the number in the report in one unit
-	most  float64 // beyond, a number says "none" or is no such reading
-	unit  string
-}
-
-// The steps are those of every family of units for which bytes are known.
-var (
-	inputVoltage    = quantity{"input voltage", "input.voltage", 10, 1000, "V"}
-	inputFrequency  = quantity{"input frequency", "input.frequency", 10, 100, "Hz"}
-	outputVoltage   = quantity{"output voltage", "output.voltage", 10, 1000, "V"}
-	outputFrequency = quantity{"output frequency", "output.frequency", 10, 100, "Hz"}
-	outputCurrent   = quantity{"output current", "output.current", 10, 6553.4, "A"}
-	outputPower     = quantity{"output power", "output.power", 1, 65534, "W"}
-	percentLoad     = quantity{"load", "output.load", 1, 254, "%"}
-	batteryVoltage  = quantity{"battery voltage", "battery.voltage", 10, 1000, "V"}
-	charge          = quantity{"charge", "health", 1, 100, "%"}
-	runTime         = quantity{"run time", "time to empty", 1, 65534, "s"}
-)
-
-// SetInputVoltage sets the mains voltage, 0 to 1000 V in tenths.
-func (u *UPS) SetInputVoltage(volts float64) { u.t.Helper(); u.set(inputVoltage, volts) }
-
-// SetInputFrequency sets the mains frequency, 0 to 100 Hz in tenths.
-func (u *UPS) SetInputFrequency(hertz float64) { u.t.Helper(); u.set(inputFrequency, hertz) }
-
-// SetOutputVoltage sets the voltage at the load, 0 to 1000 V in tenths.
-func (u *UPS) SetOutputVoltage(volts float64) { u.t.Helper(); u.set(outputVoltage, volts) }
-
-// SetOutputFrequency sets the frequency at the load, 0 to 100 Hz in tenths.
-func (u *UPS) SetOutputFrequency(hertz float64) { u.t.Helper(); u.set(outputFrequency, hertz) }
-
-// SetOutputCurrent sets the current through the load, 0 to 6553.4 A in tenths.
-func (u *UPS) SetOutputCurrent(amperes float64) { u.t.Helper(); u.set(outputCurrent, amperes) }
-
-// SetOutputPower sets the power of the load, 0 to 65534 W.
-func (u *UPS) SetOutputPower(watts float64) { u.t.Helper(); u.set(outputPower, watts) }
-
-// SetLoad sets the load, 0 to 254 % of what the unit can carry.
-func (u *UPS) SetLoad(percent float64) { u.t.Helper(); u.set(percentLoad, percent) }
-
-// SetBatteryVoltage sets the voltage of the battery, 0 to 1000 V in tenths.
-func (u *UPS) SetBatteryVoltage(volts float64) { u.t.Helper(); u.set(batteryVoltage, volts) }
-
-// SetCharge sets the charge of the battery, 0 to 100 %.
-func (u *UPS) SetCharge(percent float64) { u.t.Helper(); u.set(charge, percent) }
-
-// SetRunTime sets how long the battery can carry the load, 0 to 65534 s in seconds.
-func (u *UPS) SetRunTime(left time.Duration) { u.t.Helper(); u.set(runTime, left.Seconds()) }
-
-// set gives a reading a value, rounded to what the unit's report can say, and sends what the unit announces of it. Like all that set a
-// reading, it fails the test where the unit has no such reading.
-func (u *UPS) set(q quantity, value float64) {
+// Set gives a reading a value, by its key in [tripplite.Fields] and in the unit that it has there,
+// a flag as 0 or 1. It is rounded to what the unit's report can say. The unit announces the change
+// if it has an input report for it. Like all methods that change a reading, Set fails the test
+// where the unit has no such reading or cannot say the value.
+func (u *UPS) Set(key string, value float64) {
 	u.t.Helper()
-	u.require(q.name, q.key)
-	raw := math.Round(value * q.steps)
-	inRange := value >= 0 && value <= q.most // and not a NaN
-	for _, at := range u.places.features[q.key] {
-		inRange = inRange && raw < float64(uint64(1)<<at.size)
-	}
-	if !inRange {
-		u.t.Fatalf("tripplitetest: the %s cannot say that its %s is %v %s", u.name, q.name, value, q.unit)
-	}
-	u.write(change{q.key, uint32(raw)})
+	u.require(key, key)
+	u.write(map[string]float64{key: value})
 }
 
-// SetStatus sets a flag by its name in [tripplite.Status], which is that of the HID power device class, such as "ACPresent".
+// SetInputVoltage sets the voltage of the line.
+func (u *UPS) SetInputVoltage(volts float64) { u.t.Helper(); u.Set("input.voltage", volts) }
+
+// SetInputFrequency sets the frequency of the line.
+func (u *UPS) SetInputFrequency(hertz float64) { u.t.Helper(); u.Set("input.frequency", hertz) }
+
+// SetOutputVoltage sets the voltage at the load.
+func (u *UPS) SetOutputVoltage(volts float64) { u.t.Helper(); u.Set("output.voltage", volts) }
+
+// SetOutputFrequency sets the frequency at the load.
+func (u *UPS) SetOutputFrequency(hertz float64) { u.t.Helper(); u.Set("output.frequency", hertz) }
+
+// SetOutputCurrent sets the current through the load.
+func (u *UPS) SetOutputCurrent(amperes float64) { u.t.Helper(); u.Set("output.current", amperes) }
+
+// SetOutputPower sets the power of the load.
+func (u *UPS) SetOutputPower(watts float64) { u.t.Helper(); u.Set("output.power", watts) }
+
+// SetLoad sets the load in percent of what the unit can carry.
+func (u *UPS) SetLoad(percent float64) { u.t.Helper(); u.Set("output.load", percent) }
+
+// SetBatteryVoltage sets the voltage of the battery.
+func (u *UPS) SetBatteryVoltage(volts float64) { u.t.Helper(); u.Set("battery.voltage", volts) }
+
+// SetCharge sets the charge of the battery in percent.
+func (u *UPS) SetCharge(percent float64) { u.t.Helper(); u.Set(charge, percent) }
+
+// SetRunTime sets how long the battery can carry the load.
+func (u *UPS) SetRunTime(left time.Duration) { u.t.Helper(); u.Set(runTime, left.Seconds()) }
+
+// SetStatus sets a flag by its name in [tripplite.Status], such as "ACPresent". A Battery asks
+// again for a status that has neither ACPresent nor Discharging before it believes it:
+// [UPS.PowerFailure] changes both.
 func (u *UPS) SetStatus(name string, set bool) {
 	u.t.Helper()
-	if _, ok := statusKey(name); !ok {
+	key := flagKey(name)
+	if key == "" {
 		u.t.Fatalf("tripplitetest: %q is no flag of tripplite.Status", name)
 	}
-	c := flag(name, set)
-	u.require("flag "+name, c.key)
-	u.write(c)
+	value := 0.0
+	if set {
+		value = 1
+	}
+	u.Set(key, value)
 }
 
-// PowerFailure takes mains away, as the unit shows it: ACPresent, Charging and FullyCharged are false, Discharging is true, and the
-// input has 0 V and 0 Hz. What the unit has no reading for is left out.
+// flagKey returns the key of a flag of tripplite.Status. Its words are those of the name, but for
+// two flags.
+func flagKey(name string) string {
+	switch name {
+	case "NeedReplacement":
+		return "status.needs replacement"
+	case "BelowRemainingCapacityLimit":
+		return "status.below remaining capacity"
+	}
+	for _, f := range tripplite.Fields() {
+		if strings.EqualFold("status."+name, strings.ReplaceAll(f.Key, " ", "")) {
+			return f.Key
+		}
+	}
+	return ""
+}
+
+// PowerFailure takes line power away, as the unit shows it: ACPresent, Charging and FullyCharged
+// are false, Discharging is true, and the input has 0 V and 0 Hz. What the unit has no reading for
+// is left out.
 func (u *UPS) PowerFailure() {
 	u.t.Helper()
-	off, on := flag("ACPresent", false), flag("Discharging", true)
-	u.require("reading that tells whether mains is there", off.key, on.key)
-	u.write(
-		off, on, flag("Charging", false), flag("FullyCharged", false),
-		u.keepMains(inputVoltage), u.keepMains(inputFrequency),
-	)
-}
-
-// keepMains takes a reading of the mains away, and remembers it unless mains has failed already.
-func (u *UPS) keepMains(q quantity) change {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if raw, ok := u.read(q.key); ok && !slices.ContainsFunc(u.mains, func(c change) bool { return c.key == q.key }) {
-		u.mains = append(u.mains, change{q.key, raw})
+	u.require("reading that tells whether there is line power", acPresent, discharging)
+	values := map[string]float64{acPresent: 0, discharging: 1, charging: 0, fullyCharged: 0}
+	now := u.now()
+	for key := range nominal {
+		if was, known := now[key]; known {
+			values[key] = 0
+			if was > 0 {
+				u.line[key] = was
+			}
+		}
 	}
-	return change{q.key, 0}
+	u.write(values)
 }
 
-// PowerReturns takes [UPS.PowerFailure] back: mains is there, with the voltage and the frequency that it had, or the nominal ones where the
-// capture is of a unit without mains. The battery is charged unless its charge is 100 %. The charge and the run time stay, since a
-// battery takes hours to recover.
+// PowerReturns takes [UPS.PowerFailure] back. The line has the voltage and the frequency that it
+// had, or the nominal ones where the capture is of a unit without line power. The battery is
+// charged unless its charge is 100 %. The charge and the run time stay: a battery takes hours to
+// recover.
 func (u *UPS) PowerReturns() {
 	u.t.Helper()
-	on, off := flag("ACPresent", true), flag("Discharging", false)
-	u.require("reading that tells whether mains is there", on.key, off.key)
-	u.mu.Lock()
-	percent, known := u.read(charge.key)
-	full := known && percent == 100
-	changes := []change{on, off, flag("Charging", !full), flag("FullyCharged", full)}
-	changes = append(changes, u.nominal(inputVoltage, "config.voltage")...)
-	changes = append(changes, u.nominal(inputFrequency, "config.frequency")...)
-	changes = append(changes, u.mains...) // the last word
-	u.mains = nil
-	u.mu.Unlock()
-	u.write(changes...)
+	u.require("reading that tells whether there is line power", acPresent, discharging)
+	values := map[string]float64{acPresent: 1, discharging: 0, charging: 1, fullyCharged: 0}
+	now := u.now()
+	if now[charge] == 100 {
+		values[charging], values[fullyCharged] = 0, 1
+	}
+	for key, config := range nominal {
+		if was, failed := u.line[key]; failed {
+			values[key] = was
+		} else if rated, known := now[config]; known && now[key] == 0 {
+			values[key] = rated
+		}
+	}
+	clear(u.line)
+	u.write(values)
 }
 
-// nominal gives a reading of the mains that is 0 the value that the unit is built for, in whole units, if it says so.
-func (u *UPS) nominal(q quantity, config string) []change {
-	if now, ok := u.read(q.key); !ok || now > 0 {
-		return nil
-	}
-	value, ok := u.read(config)
-	if !ok {
-		return nil
-	}
-	return []change{{q.key, value * uint32(q.steps)}}
-}
-
-// LowBattery leaves the battery with a charge of 10 % and a run time of two minutes, sets BelowRemainingCapacityLimit and takes
-// FullyCharged away, whether mains is there or not. What the unit has no reading for is left out.
+// LowBattery leaves the battery with a charge of 10 % and a run time of two minutes. It sets
+// BelowRemainingCapacityLimit and takes FullyCharged away, whether there is line power or not. What
+// the unit has no reading for is left out.
 func (u *UPS) LowBattery() {
 	u.t.Helper()
-	low := flag("BelowRemainingCapacityLimit", true)
-	u.require("reading that tells whether the battery is low", charge.key, runTime.key, low.key)
-	u.write(low, flag("FullyCharged", false), change{charge.key, 10}, change{runTime.key, 120})
+	u.require("reading that tells whether the battery is low", charge, runTime, belowLimit)
+	u.write(map[string]float64{charge: 10, runTime: 120, belowLimit: 1, fullyCharged: 0})
 }
 
-// change is a new number for a reading.
-type change struct {
-	key string // in the JSON of State
-	raw uint32
+// The keys of the readings that the events above change.
+const (
+	acPresent    = "status.ac present"
+	charging     = "status.charging"
+	discharging  = "status.discharging"
+	fullyCharged = "status.fully charged"
+	belowLimit   = "status.below remaining capacity"
+	charge       = "health"
+	runTime      = "time to empty"
+)
+
+// nominal has the readings of the line, each with its nominal value.
+var nominal = map[string]string{
+	"input.voltage":   "config.voltage",
+	"input.frequency": "config.frequency",
 }
 
-func flag(name string, set bool) change {
-	var c change
-	c.key, _ = statusKey(name)
-	if set {
-		c.raw = 1
+// dump returns all that the unit answers now.
+func (u *UPS) dump() tripplite.Dump {
+	d := tripplite.Dump{Descriptor: u.descriptor}
+	for id := range 1 << 8 {
+		if payload, ok := u.dev.Payload(byte(id)); ok {
+			report := append([]byte{byte(id)}, payload...)
+			d.Features = append(d.Features, tripplite.RawReport{ID: byte(id), Bytes: report})
+		}
 	}
-	return c
+	return d
+}
+
+// now returns the readings that are numbers, by key.
+func (u *UPS) now() map[string]float64 {
+	values := map[string]float64{}
+	for _, f := range u.dump().Fields() {
+		n, err := strconv.ParseFloat(f.Reading, 64)
+		if _, known := values[f.Key]; err == nil && !known {
+			values[f.Key] = n
+		}
+	}
+	return values
 }
 
 // require fails the test where the unit answers with none of the readings.
 func (u *UPS) require(what string, keys ...string) {
 	u.t.Helper()
-	u.mu.Lock()
-	defer u.mu.Unlock()
 	why := "none of its feature reports has it"
-	for _, key := range keys {
-		if _, ok := u.read(key); ok {
+	for _, f := range u.fields {
+		if f.Report != "feature" || !slices.Contains(keys, f.Key) {
+			continue
+		}
+		if _, ok := u.read(f); ok {
 			return
 		}
-		for _, at := range u.places.features[key] {
-			why = fmt.Sprintf("it does not answer for report 0x%02x", at.id)
-		}
+		why = fmt.Sprintf("it does not answer for report 0x%02x", f.ID)
 	}
 	u.t.Fatalf("tripplitetest: the %s has no %s: %s", u.name, what, why)
 }
 
-// read returns the number that the unit has for a reading now, if it has any.
-func (u *UPS) read(key string) (raw uint32, ok bool) {
-	for _, at := range u.places.features[key] {
-		if raw, ok = at.read(u.dev); ok {
-			return raw, true
-		}
-	}
-	return 0, false
+// read returns what the unit answers now for a field of a feature report.
+func (u *UPS) read(f tripplite.DumpField) (raw uint32, ok bool) {
+	payload, _ := u.dev.Payload(f.ID)
+	return hidreport.Bits(payload, f.Offset, f.Size)
 }
 
-// write changes readings wherever the unit says them, all at once, and then sends the input reports that this changes.
-func (u *UPS) write(changes ...change) {
+// write changes readings wherever the unit has them, all at once. It then sends the input reports
+// that this changes.
+func (u *UPS) write(values map[string]float64) {
+	u.t.Helper()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	before := make([][]byte, len(u.places.inputs))
-	for i, in := range u.places.inputs {
-		before[i] = in.report(u.dev)
+	before := u.inputs()
+	for _, f := range u.fields {
+		value, wanted := values[f.Key]
+		if _, answers := u.read(f); !wanted || f.Report != "feature" || !answers {
+			continue
+		}
+		raw, err := f.Encode(value)
+		if err != nil {
+			u.t.Fatalf("tripplitetest: the %s: %v", u.name, err)
+		}
+		payload, _ := u.dev.Payload(f.ID)
+		put(payload, f, raw)
+		u.dev.Set(f.ID, payload...)
 	}
-	for _, c := range changes {
-		for _, at := range u.places.features[c.key] {
-			if _, ok := at.read(u.dev); ok {
-				payload, _ := u.dev.Payload(at.id)
-				at.write(payload, c.raw)
-				u.dev.Set(at.id, payload...)
-			}
+	for i, report := range u.inputs() {
+		if !bytes.Equal(report, before[i]) {
+			u.dev.Push(report...)
 		}
 	}
-	for i, in := range u.places.inputs {
-		if report := in.report(u.dev); !bytes.Equal(report, before[i]) {
-			u.push(report)
+}
+
+// inputs returns the input reports as the unit would send them now.
+func (u *UPS) inputs() (reports [][]byte) {
+	declared, _ := hidreport.Parse(u.descriptor)
+	for _, f := range u.fields {
+		if f.Report != "input" || f.Key == "" {
+			continue
 		}
+		i := slices.IndexFunc(reports, func(report []byte) bool { return report[0] == f.ID })
+		if i < 0 {
+			i = len(reports)
+			n, _ := declared.Len(hidreport.Input, f.ID)
+			reports = append(reports, append([]byte{f.ID}, make([]byte, n)...))
+		}
+		if end := 1 + (f.Offset+f.Size+7)/8; len(reports[i]) < end {
+			reports[i] = append(reports[i], make([]byte, end-len(reports[i]))...)
+		}
+		if raw, ok := u.source(f); ok {
+			put(reports[i][1:], f, raw)
+		}
+	}
+	return reports
+}
+
+// source returns what the feature reports say of a field of an input report, if possible the one
+// with its id.
+func (u *UPS) source(input tripplite.DumpField) (raw uint32, ok bool) {
+	for _, f := range u.fields {
+		if f.Report != "feature" || f.Key != input.Key {
+			continue
+		}
+		if now, answers := u.read(f); answers && (!ok || f.ID == input.ID) {
+			raw, ok = now, true
+		}
+	}
+	return raw, ok
+}
+
+// put packs a number as HID does: little endian, least significant bit first (HID 1.11, 5.8).
+func put(payload []byte, f tripplite.DumpField, raw uint32) {
+	for i := range f.Size {
+		bit := f.Offset + i
+		payload[bit/8] &^= 1 << (bit % 8)
+		payload[bit/8] |= byte(raw>>i&1) << (bit % 8)
 	}
 }

@@ -9,17 +9,16 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/karalabe/hid"
-
 	"github.com/tripplite-go/tripplite"
 	"github.com/tripplite-go/tripplite/internal/capture"
 	"github.com/tripplite-go/tripplite/internal/replay"
 )
 
-// Recorder is a [hid.Device] that passes everything on to another one, and writes down what that says. It records in memory, for as
-// long as it is used. It is safe for as many goroutines as its device is.
+// Recorder is a [tripplite.Device] that passes everything on to another one, and notes what that
+// says. It records in memory, for as long as it is used. It is safe for as many goroutines as its
+// device is.
 type Recorder struct {
-	dev        hid.Device
+	dev        tripplite.Device
 	info       tripplite.DeviceInfo
 	descriptor []byte
 
@@ -27,28 +26,22 @@ type Recorder struct {
 	traffic []capture.Report
 }
 
-// NewRecorder makes a Recorder over a real unit. A hid.Device cannot tell its report descriptor nor what it is; a [tripplite.Dump] can,
-// taken before the unit is opened for the recording:
+// NewRecorder makes a Recorder over a device. A device does not tell what it is, nor its report
+// descriptor; a [tripplite.Dump] of the unit has both. What is done with a Battery over the
+// Recorder is recorded, and written by [Recorder.Save]:
 //
-//	b, err := tripplite.Open("")
-//	...
-//	dump, err := b.Dump(ctx, 0)
-//	b.Close()
-//	...
-//	devices, err := hid.Enumerate(dump.Info.VendorID, dump.Info.ProductID)
-//	...
-//	dev, err := devices[0].Open() // the one with the path of dump.Info, where there are several
-//	...
 //	recorder := tripplitetest.NewRecorder(dev, dump.Info, dump.Descriptor)
-//	b = tripplite.New(recorder, tripplite.WithDeviceInfo(dump.Info), tripplite.WithReportDescriptor(dump.Descriptor))
+//	b := tripplite.New(recorder,
+//		tripplite.WithDeviceInfo(dump.Info), tripplite.WithReportDescriptor(dump.Descriptor))
 //
-// What is then done with the Battery is recorded, and written by [Recorder.Save].
-func NewRecorder(dev hid.Device, info tripplite.DeviceInfo, descriptor []byte) *Recorder {
+// [NewUPS] needs no session: "tripplite capture" writes a file of a real unit for it.
+func NewRecorder(dev tripplite.Device, info tripplite.DeviceInfo, descriptor []byte) *Recorder {
 	return &Recorder{dev: dev, info: info, descriptor: slices.Clone(descriptor)}
 }
 
-// Save writes a capture file with what has been recorded so far. [NewUPS] makes a unit of it that answers each report as the first
-// time that it had an answer, and [NewPlayer] repeats the whole session. The serial string of the unit is part of the file.
+// Save writes a capture file with what has been recorded so far. [NewUPS] makes a unit of it, which
+// gives the first answer that came for each report. [NewPlayer] repeats the whole session. The file
+// has the serial string of the unit.
 func (r *Recorder) Save(file string) error {
 	r.mu.Lock()
 	traffic := slices.Clone(r.traffic)
@@ -60,6 +53,9 @@ func (r *Recorder) Save(file string) error {
 	c.Interfaces[0].Reports, c.Interfaces[0].Traffic = answers(traffic), traffic
 	text, err := c.Marshal()
 	if err == nil {
+		_, err = capture.Parse(text) // a session that is too long could not be read again
+	}
+	if err == nil {
 		err = os.WriteFile(file, text, 0o666)
 	}
 	if err != nil {
@@ -68,7 +64,7 @@ func (r *Recorder) Save(file string) error {
 	return nil
 }
 
-// answers returns the first answer to each feature report that was one, or else how the report failed, by id.
+// answers returns the first answer to each feature report, or else how it failed, by id.
 func answers(traffic []capture.Report) []capture.Report {
 	first := map[capture.ID]capture.Report{}
 	for _, r := range traffic {
@@ -120,12 +116,6 @@ func (r *Recorder) ReadTimeout(b []byte, milliseconds int) (int, error) {
 	}
 	return n, err
 }
-
-// Read is ReadTimeout without a timeout.
-func (r *Recorder) Read(b []byte) (int, error) { return r.ReadTimeout(b, -1) }
-
-// Write passes the output report on, and does not record it.
-func (r *Recorder) Write(b []byte) (int, error) { return r.dev.Write(b) }
 
 // Close closes the device. What has been recorded stays.
 func (r *Recorder) Close() error { return r.dev.Close() }

@@ -7,9 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"github.com/karalabe/hid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -19,8 +19,8 @@ import (
 )
 
 var (
-	_ hid.Device = (*tripplitetest.Recorder)(nil)
-	_ hid.Device = (*tripplitetest.Player)(nil)
+	_ tripplite.Device = (*tripplitetest.Recorder)(nil)
+	_ tripplite.Device = (*tripplitetest.Player)(nil)
 )
 
 // descriptor returns that of a built-in capture.
@@ -32,12 +32,14 @@ func descriptor(t *testing.T, name string) []byte {
 }
 
 // record has a session recorded with a unit, and returns the file.
-func record(t *testing.T, ups *tripplitetest.UPS, session func(*tripplite.Battery, *tripplitetest.Recorder)) (file string) {
+func record(
+	t *testing.T, ups *tripplitetest.UPS, session func(*tripplite.Battery),
+) (file string) {
 	t.Helper()
 	d := descriptor(t, "smart1500lcd")
 	recorder := tripplitetest.NewRecorder(ups, ups.Info, d)
 	battery := tripplite.New(recorder, tripplite.WithReportDescriptor(d))
-	session(battery, recorder)
+	session(battery)
 	require.NoError(t, battery.Close())
 	file = filepath.Join(t.TempDir(), "recorded.json")
 	require.NoError(t, recorder.Save(file))
@@ -45,59 +47,60 @@ func record(t *testing.T, ups *tripplitetest.UPS, session func(*tripplite.Batter
 }
 
 func TestARecordedUnitIsTheUnit(t *testing.T) {
-	ups := tripplitetest.NewUPS(t, "smart1500lcd")
-	ups.Info.Serial = "FW-2263 E"
-	var want tripplite.State
-	file := record(t, ups, func(b *tripplite.Battery, _ *tripplitetest.Recorder) {
-		want = get(t, b)
-		ups.PowerFailure()
-		get(t, b)
-		ups.Unplug()
-		_, err := b.Get(t.Context())
-		require.ErrorIs(t, err, tripplite.ErrDisconnected)
-	})
-	again := tripplitetest.NewUPS(t, file)
-	assert.Equal(t, ups.Info, again.Info)
-	state := get(t, again.Battery())
-	assert.Equal(t, "1-1:1.0", state.Path)
-	state.Path, state.Time = want.Path, want.Time
-	assert.Equal(t, want, state, "as it was when the recording began")
+	synctest.Test(t, func(t *testing.T) {
+		ups := tripplitetest.NewUPS(t, "smart1500lcd")
+		ups.Info.Serial = "FW-2263 E"
+		var want tripplite.State
+		file := record(t, ups, func(b *tripplite.Battery) {
+			want = get(t, b)
+			ups.PowerFailure()
+			get(t, b)
+			ups.Unplug()
+			_, err := b.Get(t.Context())
+			require.ErrorIs(t, err, tripplite.ErrDisconnected)
+		})
+		again := tripplitetest.NewUPS(t, file)
+		assert.Equal(t, ups.Info, again.Info)
+		state := get(t, again.Battery())
+		assert.Equal(t, "1-1:1.0", state.Path)
+		state.Path, state.Time = want.Path, want.Time
+		assert.Equal(t, want, state, "as it was when the recording began")
 
-	c, err := capture.Load(file)
-	require.NoError(t, err)
-	assert.Equal(t, "recorded", c.Name)
-	assert.Equal(t, capture.Captured, c.Interfaces[0].DescriptorOrigin)
-	assert.Equal(t, descriptor(t, "smart1500lcd"), []byte(c.Interfaces[0].Descriptor))
-	assert.Contains(t, c.Interfaces[0].Reports, capture.Report{
-		Type: capture.Feature, ID: 0x18, Bytes: capture.Bytes{0x18, 0x94, 0x04}, Origin: capture.Captured,
+		c, err := capture.Load(file)
+		require.NoError(t, err)
+		assert.Equal(t, "recorded", c.Name)
+		assert.Equal(t, capture.Captured, c.Interfaces[0].DescriptorOrigin)
+		assert.Equal(t, descriptor(t, "smart1500lcd"), []byte(c.Interfaces[0].Descriptor))
+		assert.Contains(t, c.Interfaces[0].Reports, capture.Report{
+			Type: capture.Feature, ID: 0x18, Bytes: capture.Bytes{0x18, 0x94, 0x04},
+			Origin: capture.Captured,
+		})
 	})
 }
 
 func TestARecordingHasEveryTransferInOrder(t *testing.T) {
 	ups := tripplitetest.NewUPS(t, "smart1500lcd")
+	ups.Latency = 0
 	recorder := tripplitetest.NewRecorder(ups, ups.Info, nil)
 	ask := func(call func([]byte) (int, error), b ...byte) {
 		t.Helper()
 		_, err := call(b)
 		require.NoError(t, err)
 	}
+	read := func(b []byte) (int, error) { return recorder.ReadTimeout(b, 0) }
 	ask(recorder.GetFeatureReport, 0x18, 0, 0)
 	ask(recorder.SendFeatureReport, 0x11, 0x01)
 	ups.Push(0x32, 0x08)
-	ask(recorder.Read, 0, 0, 0)
-	n, err := recorder.ReadTimeout(make([]byte, 8), 0)
-	require.NoError(t, err)
-	require.Zero(t, n, "which is not recorded")
+	ask(read, 0, 0, 0)
+	ask(read, 0, 0, 0) // nothing, which is not recorded
 	ups.AnswerReport(0x66)
 	ask(recorder.GetFeatureReport, 0x66, 0)
 	ups.FailReport(0x19, errors.New("a bad cable"))
-	_, err = recorder.GetFeatureReport([]byte{0x19, 0, 0})
+	_, err := recorder.GetFeatureReport([]byte{0x19, 0, 0})
 	require.Error(t, err)
 	ups.AnswerReport(0x1e, 0x1f, 0x0e)
 	ask(recorder.GetFeatureReport, 0x1e, 0)
 	_, err = recorder.GetFeatureReport(nil)
-	require.Error(t, err)
-	_, err = recorder.Write([]byte{0})
 	require.Error(t, err)
 
 	file := filepath.Join(t.TempDir(), "traffic.json")
@@ -106,52 +109,71 @@ func TestARecordingHasEveryTransferInOrder(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, c.Interfaces[0].DescriptorOrigin)
 	assert.Equal(t, []capture.Report{
-		{Type: capture.Feature, ID: 0x18, Bytes: capture.Bytes{0x18, 0x94, 0x04}, Origin: capture.Captured},
-		{Type: capture.Sent, ID: 0x11, Bytes: capture.Bytes{0x11, 0x01}, Origin: capture.Captured},
-		{Type: capture.Input, ID: 0x32, Bytes: capture.Bytes{0x32, 0x08}, Origin: capture.Captured},
-		{Type: capture.Feature, ID: 0x66, Error: capture.Empty, Origin: capture.Captured},
-		{Type: capture.Feature, ID: 0x19, Error: capture.Stall, Origin: capture.Captured, Note: "a bad cable"},
-		{Type: capture.Feature, ID: 0x1e, Bytes: capture.Bytes{0x1f, 0x0e}, Error: capture.WrongID, Origin: capture.Captured},
+		{Type: capture.Feature, ID: 0x18, Bytes: capture.Bytes{0x18, 0x94, 0x04}, Origin: "captured"},
+		{Type: capture.Sent, ID: 0x11, Bytes: capture.Bytes{0x11, 0x01}, Origin: "captured"},
+		{Type: capture.Input, ID: 0x32, Bytes: capture.Bytes{0x32, 0x08}, Origin: "captured"},
+		{Type: capture.Feature, ID: 0x66, Error: capture.Empty, Origin: "captured"},
+		{Type: capture.Feature, ID: 0x19, Error: capture.Stall, Origin: "captured", Note: "a bad cable"},
+		{Type: capture.Feature, ID: 0x1e, Bytes: capture.Bytes{0x1f, 0x0e}, Error: capture.WrongID,
+			Origin: "captured"},
 	}, c.Interfaces[0].Traffic)
 
-	require.ErrorIs(t, recorder.Save(filepath.Join(t.TempDir(), "nowhere", "traffic.json")), os.ErrNotExist)
+	nowhere := filepath.Join(t.TempDir(), "nowhere", "traffic.json")
+	require.ErrorIs(t, recorder.Save(nowhere), os.ErrNotExist)
 	require.NoError(t, recorder.Close())
-	_, err = ups.Read(nil)
-	require.ErrorIs(t, err, hid.ErrDeviceClosed)
+	_, err = ups.ReadTimeout(nil, 0)
+	require.ErrorIs(t, err, os.ErrClosed)
+}
+
+func TestASessionThatCouldNotBeReadAgainIsNotSaved(t *testing.T) {
+	ups := tripplitetest.NewUPS(t, "smart1500lcd")
+	ups.Latency = 0
+	recorder := tripplitetest.NewRecorder(ups, ups.Info, nil)
+	for range 20_000 {
+		_, err := recorder.GetFeatureReport([]byte{0x34, 0})
+		require.NoError(t, err)
+	}
+	file := filepath.Join(t.TempDir(), "long.json")
+	require.EqualError(t, recorder.Save(file),
+		"tripplitetest: not a capture: it has 20001 reports, which is more than 20000")
+	_, err := os.Stat(file)
+	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
 func TestASessionIsRepeated(t *testing.T) {
-	ups := tripplitetest.NewUPS(t, "smart1500lcd")
-	file := record(t, ups, func(b *tripplite.Battery, _ *tripplitetest.Recorder) {
-		next := states(t, b, time.Hour)
-		_, err := next()
-		require.NoError(t, err)
-		ups.PowerFailure()
-		for range 2 {
-			_, err = next()
-			require.NoError(t, err)
-		}
-	})
-	for _, inOrder := range []bool{false, true} {
-		player := tripplitetest.NewPlayer(t, file)
-		player.InOrder = inOrder
-		next := states(t, player.Battery(), time.Hour)
-		state, err := next()
-		require.NoError(t, err)
-		assert.Equal(t, tripplite.ValueOf(true), state.Status.ACPresent)
-		assert.Equal(t, tripplite.ValueOf(117.2), state.Input.Voltage)
-		state, err = next()
-		require.NoError(t, err)
-		assert.Equal(t, tripplite.ValueOf(false), state.Status.ACPresent, "announced, without a timer")
-		assert.Equal(t, tripplite.ValueOf(117.2), state.Input.Voltage)
-		state, err = next()
-		require.NoError(t, err)
-		assert.Equal(t, tripplite.ValueOf(0.0), state.Input.Voltage)
-		require.NoError(t, player.Close())
+	for name, inOrder := range map[string]bool{"in any order": false, "in order": true} {
+		inBubble(t, name, func(t *testing.T) {
+			// watched watches an outage and returns what the Watch yields: a whole State, what was
+			// announced, and a whole State again.
+			watched := func(b *tripplite.Battery, outage func()) (states []tripplite.State) {
+				next := watch(t, b)
+				for i := range 3 {
+					state, err := next()
+					require.NoError(t, err)
+					state.Path, state.Time = "", time.Time{}
+					states = append(states, state)
+					if i == 0 {
+						outage()
+					}
+				}
+				return states
+			}
+			ups := tripplitetest.NewUPS(t, "smart1500lcd")
+			var want []tripplite.State
+			file := record(t, ups, func(b *tripplite.Battery) { want = watched(b, ups.PowerFailure) })
+			assert.Equal(t, []bool{false, true, false},
+				[]bool{want[0].Announced, want[1].Announced, want[2].Announced})
+
+			player := tripplitetest.NewPlayer(t, file)
+			player.InOrder = inOrder
+			assert.Equal(t, want, watched(player.Battery(), func() {}))
+			require.NoError(t, player.Close())
+		})
 	}
 }
 
-// session is what the cases below are held to: two reads of a report, a write between them, one read of another, and an announcement.
+// session is what the cases below are held to: two reads of a report, a write between them, one
+// read of another, and an announcement.
 const session = `{"reports": [], "traffic": [
 	{"type": "feature", "id": "11", "bytes": "11 02", "origin": "captured"},
 	{"type": "sent", "id": "11", "bytes": "11 01", "origin": "captured"},
@@ -162,7 +184,12 @@ const session = `{"reports": [], "traffic": [
 	{"type": "feature", "id": "66", "error": "empty", "origin": "captured"}]}`
 
 func TestAPlayerHoldsAProgramToTheSession(t *testing.T) {
-	const missing = "tripplitetest: the session unit was not repeated: "
+	const (
+		missing = "tripplitetest: the session unit was not repeated: "
+		not     = missing + "not recorded, or not now: the feature report "
+		then    = "\n6 of 7 recorded transfers did not happen, " +
+			"first the feature report 11 01 that was sent"
+	)
 	file := unit(t, session)
 	for name, row := range map[string]struct {
 		inOrder bool
@@ -172,18 +199,18 @@ func TestAPlayerHoldsAProgramToTheSession(t *testing.T) {
 		"as recorded":              {false, "g11 s11 g18 r g11 g19 g66", ""},
 		"as recorded, in order":    {true, "g11 s11 g18 r g11 g19 g66", ""},
 		"each report in its order": {false, "g66 g19 g18 g11 s11 r g11", ""},
-		"another order": {true, "g11 g18", missing + "not recorded, or not now: the feature report 0x18 that was read\n" +
-			"6 of 7 recorded transfers did not happen, first the feature report 11 01 that was sent"},
-		"a read before the write": {false, "g11 g11", missing + "not recorded, or not now: the feature report 0x11 that was read\n" +
-			"6 of 7 recorded transfers did not happen, first the feature report 11 01 that was sent"},
-		"another write": {false, "g11 S11 s11 g18 r g11 g19 g66", missing + "not recorded, or not now: the feature report 11 03 that was sent"},
+		"another order":            {true, "g11 g18", not + "0x18 that was read" + then},
+		"a read before the write":  {false, "g11 g11", not + "0x11 that was read" + then},
+		"another write": {false, "g11 S11 s11 g18 r g11 g19 g66",
+			not + "11 03 that was sent"},
 		"once too often, and again": {false, "g11 s11 g18 r g11 g19 g66 g66 g11",
-			missing + "not recorded, or not now: the feature report 0x66 that was read"},
-		"nothing": {false, "", missing + "7 of 7 recorded transfers did not happen, first the feature report 0x11 that was read"},
-		"an announcement that nobody reads": {false, "g11 s11 g18 g11 g19 g66",
-			missing + "1 of 7 recorded transfers did not happen, first the input report 32 08"},
+			not + "0x66 that was read"},
+		"nothing": {false, "", missing +
+			"7 of 7 recorded transfers did not happen, first the feature report 0x11 that was read"},
+		"an announcement that nobody reads": {false, "g11 s11 g18 g11 g19 g66", missing +
+			"1 of 7 recorded transfers did not happen, first the input report 32 08"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		inBubble(t, name, func(t *testing.T) {
 			told := complaint(func(t testing.TB) {
 				player := tripplitetest.NewPlayer(t, file)
 				player.InOrder = row.inOrder
@@ -197,7 +224,7 @@ func TestAPlayerHoldsAProgramToTheSession(t *testing.T) {
 					case 'S':
 						player.SendFeatureReport([]byte{byte(id), 0x03})
 					case 'r':
-						player.Read(make([]byte, 8))
+						player.ReadTimeout(make([]byte, 8), -1)
 					}
 				}
 			})
@@ -207,55 +234,45 @@ func TestAPlayerHoldsAProgramToTheSession(t *testing.T) {
 }
 
 func TestAPlayerAnswersAsTheUnitDid(t *testing.T) {
-	player := tripplitetest.NewPlayer(t, unit(t, session))
-	buffer := make([]byte, 8)
-	get := func(id byte) ([]byte, error) {
-		buffer[0] = id
-		n, err := player.GetFeatureReport(buffer)
-		return buffer[:n], err
-	}
-	answer, err := get(0x11)
-	require.NoError(t, err)
-	assert.Equal(t, []byte{0x11, 0x02}, answer)
-	n, err := player.SendFeatureReport([]byte{0x11, 0x01})
-	require.NoError(t, err)
-	assert.Equal(t, 2, n)
-	answer, err = get(0x11)
-	require.NoError(t, err)
-	assert.Equal(t, []byte{0x11, 0x01}, answer)
-	_, err = get(0x19)
-	require.Error(t, err)
-	answer, err = get(0x66)
-	require.NoError(t, err)
-	assert.Empty(t, answer)
-
-	for _, milliseconds := range []int{0, 1} {
-		n, err = player.ReadTimeout(buffer, milliseconds)
+	file := unit(t, session)
+	synctest.Test(t, func(t *testing.T) {
+		player := tripplitetest.NewPlayer(t, file)
+		get := func(id byte, want ...byte) {
+			t.Helper()
+			buffer := []byte{id, 0, 0, 0}
+			n, err := player.GetFeatureReport(buffer)
+			require.NoError(t, err)
+			assert.Equal(t, want, append([]byte(nil), buffer[:n]...))
+		}
+		get(0x11, 0x11, 0x02)
+		n, err := player.SendFeatureReport([]byte{0x11, 0x01})
 		require.NoError(t, err)
-		assert.Zero(t, n, "it is due after report 18")
-	}
-	reading := make(chan []byte)
-	go func() {
-		buffer := make([]byte, 8)
-		n, _ := player.Read(buffer)
-		reading <- buffer[:n]
-	}()
-	_, err = get(0x18)
-	require.NoError(t, err)
-	assert.Equal(t, []byte{0x32, 0x08}, <-reading)
-
-	go func() {
-		_, err := player.Read(make([]byte, 8))
-		assert.ErrorIs(t, err, hid.ErrDeviceClosed)
-		close(reading)
-	}()
-	require.NoError(t, player.Close())
-	<-reading
-	_, err = get(0x11)
-	require.ErrorIs(t, err, hid.ErrDeviceClosed)
-	for _, transfer := range []func([]byte) (int, error){player.GetFeatureReport, player.SendFeatureReport, player.Write} {
-		_, err := transfer(nil)
+		assert.Equal(t, 2, n)
+		get(0x11, 0x11, 0x01)
+		_, err = player.GetFeatureReport([]byte{0x19, 0})
 		require.Error(t, err)
-	}
-	require.NoError(t, player.Close())
+		get(0x66)
+
+		buffer := make([]byte, 8)
+		for _, milliseconds := range []int{0, 1000} {
+			n, err = player.ReadTimeout(buffer, milliseconds)
+			require.NoError(t, err)
+			assert.Zero(t, n, "it is due after report 18")
+		}
+		time.AfterFunc(time.Minute, func() { get(0x18, 0x18, 0x94, 0x04) })
+		n, err = player.ReadTimeout(buffer, -1)
+		require.NoError(t, err)
+		assert.Equal(t, []byte{0x32, 0x08}, buffer[:n])
+
+		time.AfterFunc(time.Minute, func() { assert.NoError(t, player.Close()) })
+		_, err = player.ReadTimeout(buffer, -1)
+		require.ErrorIs(t, err, os.ErrClosed)
+		for _, transfer := range transfers(player) {
+			_, err = transfer([]byte{0x11, 0})
+			require.ErrorIs(t, err, os.ErrClosed)
+			_, err = transfer(nil)
+			require.Error(t, err)
+		}
+		require.NoError(t, player.Close())
+	})
 }

@@ -1,7 +1,6 @@
 package tripplitetest_test
 
 import (
-	"bufio"
 	"go/doc/comment"
 	"go/parser"
 	"go/token"
@@ -12,15 +11,17 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// The alarm of somebody who knows nothing but the documentation, and the head of its test, whose body the package documentation shows.
-const (
-	strangersAlarm = `package alarm
+// The alarm of somebody who knows nothing but the documentation, and the heads of its two tests,
+// whose bodies the package documentation shows.
+const strangersAlarm = `package alarm
 
 import (
 	"context"
+	"time"
 
 	"github.com/tripplite-go/tripplite"
 )
@@ -31,40 +32,42 @@ type Alarm struct {
 	rule tripplite.OnBattery
 }
 
-func (a *Alarm) Check(ctx context.Context) {
-	changed := a.rule.Observe(a.UPS.Get(ctx))
+func (a *Alarm) Check(ctx context.Context) { a.observe(a.UPS.Get(ctx)) }
+
+func (a *Alarm) Watch(ctx context.Context, every time.Duration) {
+	for state, err := range a.UPS.Watch(ctx, every) {
+		a.observe(state, err)
+	}
+}
+
+func (a *Alarm) observe(state tripplite.State, err error) {
+	changed := a.rule.Observe(state, err)
 	if onBattery, _ := a.rule.Get(); changed && onBattery {
 		a.Tell()
 	}
 }
 `
-	strangersTest = `package alarm
 
-import (
-	"testing"
+var strangersImports = []string{
+	`"testing"`,
+	`"testing"; "testing/synctest"; "time"`,
+}
 
-	"github.com/tripplite-go/tripplite/tripplitetest"
-)
-
-`
-)
-
-// documented returns the program text in the package documentation.
-func documented(t *testing.T) string {
+// documented returns the programs in the package documentation.
+func documented(t *testing.T) (programs []string) {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
 	require.NoError(t, err)
 	var parser comment.Parser
 	for _, block := range parser.Parse(file.Doc.Text()).Content {
 		if code, ok := block.(*comment.Code); ok {
-			return code.Text
+			programs = append(programs, code.Text)
 		}
 	}
-	t.Fatal("the package documentation shows no program")
-	return ""
+	return programs
 }
 
-func TestAStrangersModuleTestsItsAlarmInUnderFortyLines(t *testing.T) {
+func TestAStrangersModuleTestsItsAlarmAsTheDocumentationShows(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds a module")
 	}
@@ -74,10 +77,14 @@ func TestAStrangersModuleTestsItsAlarmInUnderFortyLines(t *testing.T) {
 	write := func(name, text string) {
 		require.NoError(t, os.WriteFile(filepath.Join(module, name), []byte(text), 0o600))
 	}
-	test := strangersTest + documented(t)
-	require.Less(t, strings.Count(strangersAlarm+test, "\n"), 40, "lines, the empty ones included")
 	write("alarm.go", strangersAlarm)
-	write("alarm_test.go", test)
+	programs := documented(t)
+	require.Len(t, programs, len(strangersImports))
+	for i, program := range programs {
+		require.Less(t, strings.Count(program, "\n"), 20, "lines")
+		write("alarm"+strconv.Itoa(i)+"_test.go", "package alarm\n\nimport ("+strangersImports[i]+
+			"; \"github.com/tripplite-go/tripplite/tripplitetest\")\n\n"+program)
+	}
 	write("go.mod", moduleFile(t, checkout))
 	sums, err := os.ReadFile(filepath.Join(checkout, "go.sum"))
 	require.NoError(t, err)
@@ -87,26 +94,26 @@ func TestAStrangersModuleTestsItsAlarmInUnderFortyLines(t *testing.T) {
 		t.Helper()
 		command := exec.CommandContext(t.Context(), "go", args...)
 		command.Dir = module
-		command.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
+		command.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off", "CGO_ENABLED=0")
 		output, err := command.CombinedOutput()
 		require.NoError(t, err, "go %s:\n%s", strings.Join(args, " "), output)
 		return string(output)
 	}
 	run("vet", "./...")
-	require.Contains(t, run("test", "-v", "./..."), "--- PASS: TestAlarm")
+	output := run("test", "-v", "./...")
+	assert.Contains(t, output, "--- PASS: TestAlarm ")
+	assert.Contains(t, output, "--- PASS: TestAlarmThatWatches ")
 }
 
-// moduleFile requires what the checkout requires in the same versions, so that nothing has to be found out, and the checkout itself.
+// moduleFile requires the checkout itself, and what it requires in the same versions, so that
+// nothing has to be looked up.
 func moduleFile(t *testing.T, checkout string) string {
 	t.Helper()
-	file, err := os.Open(filepath.Join(checkout, "go.mod"))
+	text, err := os.ReadFile(filepath.Join(checkout, "go.mod"))
 	require.NoError(t, err)
-	defer file.Close()
-	text := "module example.com/alarm\n\n"
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		if !strings.HasPrefix(lines.Text(), "module ") {
-			text += lines.Text() + "\n"
-		}
-	}
-	return text + "\nrequire github.com/tripplite-go/tripplite v0.0.0\n\nreplace github.com/tripplite-go/tripplite => " + strconv.Quote(checkout) + "\n"
+	_, requirements, found := strings.Cut(string(text), "\n")
+	require.True(t, found)
+	const path = "github.com/tripplite-go/tripplite"
+	return "module example.com/alarm\n" + requirements +
+		"\nrequire " + path + " v0.0.0\n\nreplace " + path + " => " + strconv.Quote(checkout) + "\n"
 }

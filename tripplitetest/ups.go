@@ -1,40 +1,42 @@
 package tripplitetest
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"testing"
-
-	"github.com/karalabe/hid"
+	"time"
 
 	"github.com/tripplite-go/tripplite"
 	"github.com/tripplite-go/tripplite/internal/capture"
 	"github.com/tripplite-go/tripplite/internal/replay"
 )
 
-// UPS is a unit for tests, and the [hid.Device] by which it is read. It starts as its capture says and stays so until the test changes
-// something. It is safe for many goroutines, but for the methods that fail the test, which belong to the test's own.
+// UPS is a unit for tests. It is also the [tripplite.Device] by which it is read. It starts as its
+// capture says and stays so until the test changes something. It is safe for many goroutines, but
+// the methods that fail the test belong to the test's own.
 type UPS struct {
-	// Info is what a Battery says that the unit is. In a test of several units each needs a Path of its own, before Battery is called;
-	// it is "1-1:1.0" otherwise.
+	// Info is what a Battery says that the unit is. Its Path is "1-1:1.0". In a test of several
+	// units each needs a Path of its own, before Battery is called.
 	Info tripplite.DeviceInfo
+	// Latency is how long a transfer takes, a millisecond unless the test sets it before Battery is
+	// called. Real units take 1 to 5 ms.
+	Latency time.Duration
 
 	t          testing.TB
 	name       string
 	descriptor []byte
-	places     places
+	dev        *capture.Device
+	fields     []tripplite.DumpField // where the readings lie in the reports
+	line       map[string]float64    // what PowerReturns restores, by key
 
-	mu       sync.Mutex
-	dev      *capture.Device
-	plugged  bool
-	open     bool // by Battery
-	closed   bool
-	answers  map[byte]answer
-	requests []Request
-	mains    []change // that takes PowerFailure back
+	mu        sync.Mutex
+	unplugged bool
+	open      bool // by Battery
+	closed    bool
+	answers   map[byte]answer
+	requests  []Request
 }
 
 // answer stands in for the report of a unit.
@@ -62,22 +64,28 @@ func (r Request) String() string {
 // Captures lists the captures that NewUPS has built in, sorted.
 func Captures() []string { return capture.Names() }
 
-// NewUPS makes a unit from a capture: one of [Captures], or else a file such as a [Recorder] or "tripplite capture" writes.
+// NewUPS makes a unit from a capture: one of [Captures], or else a file such as a [Recorder] or
+// "tripplite capture" writes.
 func NewUPS(t testing.TB, nameOrFile string) *UPS {
 	t.Helper()
 	c, unit := load(t, nameOrFile)
 	u := &UPS{
 		Info:       infoOf(c),
+		Latency:    latency,
 		t:          t,
 		name:       c.Name,
 		descriptor: unit.Descriptor,
 		dev:        c.Device(c.UPSInterface),
-		plugged:    true,
 		answers:    map[byte]answer{},
+		line:       map[string]float64{},
 	}
-	u.places = placesIn(u.descriptor, u.dev)
+	u.fields = u.dump().Fields()
 	return u
 }
+
+// latency is that of a transfer. A Watch passes on what a unit announces before it has read the
+// whole State, but only if that takes time.
+const latency = time.Millisecond
 
 // load returns a capture and the interface that is the UPS.
 func load(t testing.TB, nameOrFile string) (*capture.Capture, capture.Interface) {
@@ -95,26 +103,47 @@ func infoOf(c *capture.Capture) tripplite.DeviceInfo {
 	return info
 }
 
-// Battery opens the unit. The options come after those that say what the unit is, and win. The Battery is closed when the test ends; a
-// unit has one at a time, as a real one does, and another once that is closed.
+// NewBank makes a [tripplite.Bank] of units, each of which needs a Path of its own. It is closed
+// when the test ends.
+func NewBank(t testing.TB, units ...*UPS) *tripplite.Bank {
+	t.Helper()
+	var batteries []*tripplite.Battery
+	names := map[string]string{}
+	for _, u := range units {
+		if other, taken := names[u.Info.Path]; taken {
+			t.Fatalf("tripplitetest: the %s and the %s are both at %s: "+
+				"give one of them another Info.Path", other, u.name, u.Info.Path)
+		}
+		names[u.Info.Path] = u.name
+		batteries = append(batteries, u.Battery())
+	}
+	bank := tripplite.BankOf(batteries...)
+	t.Cleanup(func() { bank.Close() })
+	return bank
+}
+
+// Battery opens the unit. The options come after those that say what the unit is, and win. The
+// Battery is closed when the test ends. A unit has one at a time, and another once that is closed.
 func (u *UPS) Battery(opts ...tripplite.Option) *tripplite.Battery {
 	u.t.Helper()
 	u.mu.Lock()
-	open := u.open
-	if u.closed {
-		u.dev, u.closed = u.dev.Reopen(), false
+	defer u.mu.Unlock()
+	if u.open {
+		u.t.Fatalf("tripplitetest: the %s has a Battery that is not closed, "+
+			"and a UPS has one at a time", u.name)
 	}
-	u.open = true
-	u.mu.Unlock()
-	if open {
-		u.t.Fatalf("tripplitetest: the %s has a Battery that is not closed, and a UPS has one at a time", u.name)
-	}
+	u.open, u.closed = true, false
+	u.connect()
 	return battery(u.t, u, u.Info, u.descriptor, opts)
 }
 
 // battery makes a Battery for as long as the test runs.
-func battery(t testing.TB, dev hid.Device, info tripplite.DeviceInfo, descriptor []byte, opts []tripplite.Option) *tripplite.Battery {
-	own := []tripplite.Option{tripplite.WithDeviceInfo(info), tripplite.WithReportDescriptor(descriptor)}
+func battery(
+	t testing.TB, dev tripplite.Device, info tripplite.DeviceInfo, descriptor []byte,
+	opts []tripplite.Option,
+) *tripplite.Battery {
+	own := []tripplite.Option{
+		tripplite.WithDeviceInfo(info), tripplite.WithReportDescriptor(descriptor)}
 	b := tripplite.New(dev, append(own, opts...)...)
 	t.Cleanup(func() { b.Close() })
 	return b
@@ -129,8 +158,10 @@ func (u *UPS) Requests() []Request {
 	return requests
 }
 
-// FailReport makes every transfer of a feature report fail, until [UPS.HealReport]. The unit stays there: while other reports answer, a
-// Battery names the report in a [tripplite.PartialError], or in a [tripplite.ReportError] where it is the status.
+// FailReport makes every transfer of a feature report fail, until [UPS.HealReport]. While other
+// reports answer, a Battery names the report in a [tripplite.PartialError], or in a
+// [tripplite.ReportError] where it is the status. A report that has never been answered may be one
+// that the unit does not have: after some reads it is named no more.
 func (u *UPS) FailReport(id byte, err error) {
 	u.t.Helper()
 	if err == nil {
@@ -139,9 +170,10 @@ func (u *UPS) FailReport(id byte, err error) {
 	u.answer(id, answer{err: err})
 }
 
-// AnswerReport makes the unit answer for a feature report with just these bytes until [UPS.HealReport], so that a test can have what
-// units have been seen to send: too few bytes, too many, another report's id, or none at all, which says "not provided". A whole
-// answer begins with the report's id.
+// AnswerReport makes the unit answer for a feature report with just these bytes, until
+// [UPS.HealReport]. So a test can have what units have been seen to send: too few bytes, too many,
+// another report's id, or none at all, which says "not provided". A whole answer begins with the
+// report's id.
 func (u *UPS) AnswerReport(id byte, bytes ...byte) {
 	u.answer(id, answer{bytes: slices.Clone(bytes)})
 }
@@ -159,126 +191,83 @@ func (u *UPS) HealReport(id byte) {
 	delete(u.answers, id)
 }
 
-// Push sends an input report, its id first, as units do by themselves. What a changed reading brings about needs no Push. A unit that is
-// unplugged sends nothing.
-func (u *UPS) Push(report ...byte) {
+// Push sends an input report, its id first, as units do by themselves. A changed reading is
+// announced without it. A unit that is unplugged sends nothing.
+func (u *UPS) Push(report ...byte) { u.dev.Push(report...) }
+
+var errUnplugged = errors.New("the unit is unplugged")
+
+// Unplug takes the unit off the bus: every transfer fails at once, reads that wait included, until
+// [UPS.Replug].
+func (u *UPS) Unplug() { u.plug(false) }
+
+// Replug puts the unit back at its port, with the readings that it has by now. A test with a Watch
+// lets that tell the loss first: real units are away for long enough.
+func (u *UPS) Replug() { u.plug(true) }
+
+func (u *UPS) plug(in bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.push(report)
+	u.unplugged = !in
+	u.connect()
 }
 
-func (u *UPS) push(report []byte) {
-	if u.plugged {
-		u.dev.Push(slices.Clone(report)...)
-	}
-}
-
-// Unplug takes the unit off the bus: every transfer fails at once, reads that wait included, until [UPS.Replug].
-func (u *UPS) Unplug() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.plugged = false
-	u.dev.Close()
-}
-
-// Replug puts the unit back at its port, with the readings that it has by now. A test with a Watch lets that tell the loss first: real
-// units are away for long enough.
-func (u *UPS) Replug() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.plugged {
-		return
-	}
-	u.plugged = true
-	if !u.closed {
-		u.dev = u.dev.Reopen()
-	}
-}
-
-var (
-	errUnplugged = errors.New("the unit is unplugged")
-	errNoID      = errors.New("the buffer has no room for the report id")
-	errNoOutput  = errors.New("the unit has no output reports")
-)
-
-// missing returns why nothing answers, if nothing does.
-func (u *UPS) missing() error {
+// connect makes transfers succeed or fail as the unit is. It is called with the UPS locked.
+func (u *UPS) connect() {
 	switch {
 	case u.closed:
-		return hid.ErrDeviceClosed
-	case !u.plugged:
-		return errUnplugged
+		u.dev.Close()
+	case u.unplugged:
+		u.dev.Fail(errUnplugged)
+	default:
+		u.dev.Fail(nil)
 	}
-	return nil
 }
 
-// request writes a transfer down and returns who answers it, or what does in place of the unit.
-func (u *UPS) request(r Request) (dev *capture.Device, instead answer, replaced bool, err error) {
+// request notes a transfer and returns what answers it in place of the unit, if anything does.
+func (u *UPS) request(r Request) (instead answer, replaced bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.requests = append(u.requests, r)
 	instead, replaced = u.answers[r.ID]
-	return u.dev, instead, replaced, u.missing()
-}
-
-// cutOff returns the error of a transfer that was under way when the unit went.
-func (u *UPS) cutOff(n int, err error) (int, error) {
-	if !errors.Is(err, hid.ErrDeviceClosed) {
-		return n, err
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return 0, cmp.Or(u.missing(), errUnplugged)
+	return instead, replaced && u.dev.Err() == nil
 }
 
 // GetFeatureReport answers as the unit does.
 func (u *UPS) GetFeatureReport(b []byte) (int, error) {
-	if len(b) == 0 {
-		return 0, errNoID
+	defer time.Sleep(u.Latency)
+	if len(b) > 0 {
+		if instead, replaced := u.request(Request{ID: b[0]}); replaced {
+			return copy(b, instead.bytes), instead.err
+		}
 	}
-	dev, instead, replaced, err := u.request(Request{ID: b[0]})
-	switch {
-	case err != nil:
-		return 0, err
-	case replaced:
-		return copy(b, instead.bytes), instead.err
-	}
-	return u.cutOff(dev.GetFeatureReport(b))
+	return u.dev.GetFeatureReport(b)
 }
 
 // SendFeatureReport stores the report, so that a later read shows what was written.
 func (u *UPS) SendFeatureReport(b []byte) (int, error) {
-	if len(b) == 0 {
-		return 0, errNoID
+	defer time.Sleep(u.Latency)
+	if len(b) > 0 {
+		instead, replaced := u.request(Request{ID: b[0], Sent: slices.Clone(b)})
+		if replaced && instead.err != nil {
+			return 0, instead.err
+		}
 	}
-	dev, instead, _, err := u.request(Request{ID: b[0], Sent: slices.Clone(b)})
-	if err = cmp.Or(err, instead.err); err != nil {
-		return 0, err
-	}
-	return u.cutOff(dev.SendFeatureReport(b))
+	return u.dev.SendFeatureReport(b)
 }
 
-// ReadTimeout returns the next input report; milliseconds below zero wait for ever, and a wait that ends without one returns 0.
+// ReadTimeout returns the next input report. It returns 0 when none comes in time. A timeout below
+// 0 waits for ever.
 func (u *UPS) ReadTimeout(b []byte, milliseconds int) (int, error) {
-	u.mu.Lock()
-	dev, err := u.dev, u.missing()
-	u.mu.Unlock()
-	if err != nil {
-		return 0, err
-	}
-	return u.cutOff(dev.ReadTimeout(b, milliseconds))
+	return u.dev.ReadTimeout(b, milliseconds)
 }
 
-// Read waits for the next input report.
-func (u *UPS) Read(b []byte) (int, error) { return u.ReadTimeout(b, -1) }
-
-// Write fails: no unit that has been seen has an output report.
-func (u *UPS) Write([]byte) (int, error) { return 0, errNoOutput }
-
-// Close makes every later transfer fail with [hid.ErrDeviceClosed], and ends a read that waits. A Battery does it when it is closed.
+// Close makes every later transfer fail with [os.ErrClosed], and ends a read that waits. A Battery
+// does it when it is closed.
 func (u *UPS) Close() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.open, u.closed = false, true
-	return u.dev.Close()
+	u.connect()
+	return nil
 }

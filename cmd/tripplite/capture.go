@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -19,55 +19,64 @@ import (
 )
 
 type captureCommand struct {
-	File    string        `arg:"" optional:"" complete:"file" help:"Where to write it; standard output without one, or for \"-\"."`
-	Model   string        `placeholder:"MODEL" help:"The model as the label on the unit names it."`
-	Serial  bool          `help:"Leave the serial string in, which a capture that will be published may not need."`
-	Listen  time.Duration `placeholder:"TIME" help:"Listen for what the unit announces by itself, such as 1m; pull the mains plug and put it back meanwhile."`
-	Explain bool          `help:"Print what the unit says as a table, as tripplite explain does; without FILE, instead of the capture."`
+	File   string  `arg:"" optional:"" complete:"file" help:"Where to write it."`
+	Model  string  `placeholder:"MODEL" help:"The model as the label on the unit names it."`
+	Serial bool    `help:"Keep the serial string, which is left out otherwise."`
+	Listen seconds `placeholder:"TIME" help:"${listen}"`
 }
 
 // Help says what becomes of it.
 func (captureCommand) Help() string {
-	return `The file holds the unit's report descriptor, every feature report that the descriptor names or this program knows, with its bytes or how it failed, the unit's strings but for the serial, and the versions of this program and of the operating system. Attach it to a bug report, or put it into testdata/captures: tripplite --replay FILE reads it in place of the unit. Only the HID interface of the UPS is in it, where a unit has several.`
+	return `Without FILE, or with -, the capture goes to standard output. It holds the unit's report
+descriptor, every feature report that the descriptor names or this program knows, with its bytes
+or how it failed, the unit's strings but for the serial, and the versions of this program and of
+the operating system. While --listen records what the unit announces, pull the power plug and put
+it back.
+
+Attach the file to a bug report, or put it into testdata/captures. tripplite explain FILE shows
+it, and tripplite --replay FILE reads it in place of the unit. Only the HID interface of the UPS
+is in it, where a unit has several.`
 }
 
-// Validate is for kong.
-func (c captureCommand) Validate() error {
-	if c.Listen < 0 {
-		return errors.New("--listen must not be less than 0")
-	}
-	return nil
-}
-
-func (c captureCommand) run(s *session) int {
-	if err := c.write(s); err != nil {
-		s.complain(err)
-		return exitFailure
-	}
-	return exitOK
-}
-
-func (c captureCommand) write(s *session) (err error) {
-	toFile := c.File != "" && c.File != "-"
-	var file *os.File
-	if toFile {
-		// Before a minute of listening, and never over another capture.
-		file, err = os.OpenFile(c.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-		if errors.Is(err, fs.ErrExist) {
-			return fmt.Errorf("%s is there already: choose another name, or remove it first", c.File)
-		}
-		if err != nil {
-			return err
-		}
-		defer func() {
-			if err = errors.Join(err, file.Close()); err != nil {
-				os.Remove(c.File)
-			}
-		}()
-	}
-	dump, err := c.dump(s)
+func (c captureCommand) run(s *session) error {
+	b, err := s.only()
 	if err != nil {
 		return err
+	}
+	defer b.Close()
+	if c.File == "" || c.File == "-" {
+		_, err := c.write(s, b, s.stdout)
+		return err
+	}
+	// Before a minute of listening, and never over another capture.
+	file, err := os.OpenFile(c.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s is there already: choose another name, or remove it first", c.File)
+	}
+	if err != nil {
+		return err
+	}
+	made, err := c.write(s, b, file)
+	if err = cmp.Or(err, file.Close()); err != nil {
+		os.Remove(c.File)
+		return err
+	}
+	text := fmt.Sprintf("%s: %s. Look at it with: tripplite explain %s",
+		c.File, counted(made.Interfaces[0], c.Listen > 0), c.File)
+	_, err = fmt.Fprintln(s.stdout, printable(text))
+	return err
+}
+
+// write asks a unit for everything and writes it as a capture.
+func (c captureCommand) write(
+	s *session, b *tripplite.Battery, w io.Writer,
+) (*capture.Capture, error) {
+	listen := time.Duration(c.Listen)
+	ctx, cancel := context.WithTimeout(s.ctx, readTimeout+listen)
+	defer cancel()
+	dump, err := b.Dump(ctx, listen)
+	if err != nil {
+		return nil, err
 	}
 	source := "captured from a unit by tripplite capture, " + time.Now().UTC().Format(time.DateOnly)
 	if s.Replay != nil {
@@ -76,48 +85,10 @@ func (c captureCommand) write(s *session) (err error) {
 	made := c.capture(dump, source)
 	text, err := made.Marshal()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	switch {
-	case toFile && c.Explain:
-		if _, err := file.Write(text); err != nil {
-			return err
-		}
-		_, err = fmt.Fprint(s.stdout, explained(dump))
-	case toFile:
-		if _, err := file.Write(text); err != nil {
-			return err
-		}
-		heard := ""
-		if c.Listen > 0 && len(dump.Inputs) == 0 {
-			heard = fmt.Sprintf("; the unit announced nothing in %v", c.Listen)
-		}
-		_, err = fmt.Fprintf(s.stdout, "%s: %s%s. Look at it with: tripplite explain %s\n", c.File, counted(made.Interfaces[0]), heard, c.File)
-	case c.Explain:
-		_, err = fmt.Fprint(s.stdout, explained(dump))
-	default:
-		_, err = s.stdout.Write(text)
-	}
-	return err
-}
-
-// dump asks the only unit there is, or the one that was named.
-func (c captureCommand) dump(s *session) (tripplite.Dump, error) {
-	units, err := s.chosen()
-	if err != nil {
-		return tripplite.Dump{}, err
-	}
-	if len(units) > 1 {
-		return tripplite.Dump{}, errSeveral(units)
-	}
-	b, err := units[0].open()
-	if err != nil {
-		return tripplite.Dump{}, err
-	}
-	defer b.Close()
-	ctx, cancel := context.WithTimeout(s.ctx, patience+c.Listen)
-	defer cancel()
-	return b.Dump(ctx, c.Listen)
+	_, err = w.Write(escaped(text))
+	return made, err
 }
 
 // capture makes a capture of a dump.
@@ -142,11 +113,12 @@ func (c captureCommand) capture(d tripplite.Dump, source string) *capture.Captur
 	return made
 }
 
-// notesOn is what a reader of a capture has to know.
+// notesOn returns what a reader of a capture has to know.
 func notesOn(d tripplite.Dump, serial bool) []string {
-	notes := []string{version() + hidVersion(), system()}
+	notes := []string{version(), system()}
 	if d.Info.Interface > 0 {
-		notes = append(notes, fmt.Sprintf("This is HID interface %d of the unit; the others are not in it.", d.Info.Interface))
+		notes = append(notes,
+			fmt.Sprintf("This is HID interface %d of the unit; the others are not in it.", d.Info.Interface))
 	}
 	if d.Info.Serial != "" && !serial {
 		notes = append(notes, "The unit has a serial string, which is left out.")
@@ -157,21 +129,7 @@ func notesOn(d tripplite.Dump, serial bool) []string {
 	return notes
 }
 
-// hidVersion names the library that the bytes came through.
-func hidVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	for _, m := range info.Deps {
-		if m.Path == "github.com/karalabe/hid" {
-			return ", " + m.Path + " " + m.Version
-		}
-	}
-	return ""
-}
-
-// system names the operating system, as far as it says its name in files.
+// system names the operating system, as far as files say its name.
 func system() string {
 	texts := []string{runtime.GOOS + "/" + runtime.GOARCH}
 	if release, err := os.ReadFile("/etc/os-release"); err == nil {
@@ -188,29 +146,25 @@ func system() string {
 }
 
 // counted says how much a capture holds.
-func counted(i capture.Interface) string {
-	answers := map[capture.Type]int{}
-	failures := map[capture.Error]int{}
+func counted(i capture.Interface, listened bool) string {
+	counts := map[string]int{}
 	for _, r := range i.Reports {
-		if r.Error == "" {
-			answers[r.Type]++
+		if r.Error != "" {
+			counts[string(r.Error)]++
 		} else {
-			failures[r.Error]++
+			counts[string(r.Type)]++
 		}
 	}
-	texts := []string{fmt.Sprintf("%d feature reports", answers[capture.Feature])}
-	for _, n := range []struct {
-		number int
-		text   string
-	}{
-		{answers[capture.Input], "input reports"},
-		{failures[capture.Empty], "empty"},
-		{failures[capture.Stall], "refused"},
-		{failures[capture.WrongID], "with the id of another"},
+	text := fmt.Sprintf("%d feature reports", counts["feature"])
+	if listened {
+		text += fmt.Sprintf(", %d announcements", counts["input"])
+	}
+	for _, failure := range [][2]string{
+		{"empty", "empty"}, {"stall", "refused"}, {"wrong id", "with the id of another"},
 	} {
-		if n.number > 0 {
-			texts = append(texts, fmt.Sprintf("%d %s", n.number, n.text))
+		if n := counts[failure[0]]; n > 0 {
+			text += fmt.Sprintf(", %d %s", n, failure[1])
 		}
 	}
-	return strings.Join(texts, ", ")
+	return text
 }

@@ -12,46 +12,83 @@ import (
 	"github.com/tripplite-go/tripplite"
 )
 
+const checkData = "charge=100%;;;0;100 runtime=1004s;;;0; input-voltage=117.2;;;0; " +
+	"output-voltage=117.2;;;0; power=324;;;0; load=14%;;;0; battery-voltage=27.5;;;0;"
+
 func TestCheck(t *testing.T) {
-	const data = " | charge=100%;;;0;100 runtime=1004s;;;0; load=14%;;;0; power=324;;;0; input_voltage=117.2;;;0; output_voltage=117.2;;;0; battery_voltage=27.5;;;0;"
+	const well = "on line power, charge 100%, runtime 1004s, load 14%"
 	for name, test := range map[string]struct {
 		args string
 		code int
-		line string
+		text string
+		data []string // what differs in the performance data, in pairs
 	}{
-		"all is well": {"", 0, "UPS OK - on mains, charge 100%, runtime 1004s, load 14%" + data},
-		"within its thresholds": {"-w charge=50:,runtime=900:,load=80 -c charge=20:,runtime=300:,load=95", 0,
-			"UPS OK - on mains, charge 100%, runtime 1004s, load 14% | charge=100%;50:;20:;0;100 runtime=1004s;900:;300:;0; load=14%;80;95;0; power=324;;;0; input_voltage=117.2;;;0; output_voltage=117.2;;;0; battery_voltage=27.5;;;0;"},
+		"all is well": {"", 0, "OK - " + well, nil},
+		"within its thresholds": {"-w charge=50:,runtime=900:,load=80 -c charge=20:,runtime=300:", 0,
+			"OK - " + well,
+			[]string{"100%;;", "100%;50:;20:", "1004s;;", "1004s;900:;300:", "14%;;", "14%;80;"}},
 		"a warning": {"-w runtime=1200: -c runtime=300:", 1,
-			"UPS WARNING - runtime 1004s is not within 1200:; on mains, charge 100%, runtime 1004s, load 14%" + strings.Replace(data, "1004s;;", "1004s;1200:;300:", 1)},
+			"WARNING - runtime 1004s is not within 1200:; " + well, []string{"1004s;;", "1004s;1200:;300:"}},
 		"the worse of the two counts": {"-w load=10 -c load=12", 2,
-			"UPS CRITICAL - load 14% is not within 12; on mains, charge 100%, runtime 1004s, load 14%" + strings.Replace(data, "14%;;", "14%;10;12", 1)},
+			"CRITICAL - load 14% is not within 12; " + well, []string{"14%;;", "14%;10;12"}},
 		"repeated": {"-w load=10 -w charge=101:200", 1,
-			"UPS WARNING - charge 100% is not within 101:200, load 14% is not within 10; on mains, charge 100%, runtime 1004s, load 14%" +
-				strings.Replace(strings.Replace(data, "14%;", "14%;10", 1), "100%;", "100%;101:200", 1)},
-		"voltages too": {"-c input-voltage=105:129", 0, "UPS OK - on mains, charge 100%, runtime 1004s, load 14%" + strings.Replace(data, "117.2;;", "117.2;;105:129", 1)},
-		"a value that is not reported": {"-w temperature=40", 3,
-			"UPS UNKNOWN - the UPS does not report its temperature, for which there is a threshold; on mains, charge 100%, runtime 1004s, load 14%" + data},
-		"a name that is not":          {"-w volts=40", 3, `UPS UNKNOWN - --warning: "volts=40" is not NAME=RANGE, where NAME is one of charge, runtime, load, power, input_voltage, output_voltage, battery_voltage, temperature (see tripplite check --help)`},
-		"a range that is not":         {"-w load=20:10", 3, `UPS UNKNOWN - --warning: "20:10" is not a range: write 10, 10:, ~:10, 10:20 or @10:20 (see tripplite check --help)`},
-		"a state that is not":         {"--lost maybe", 3, `UPS UNKNOWN - --lost must be one of "unknown","warning","critical" but got "maybe" (see tripplite check --help)`},
-		"a time-out in seconds":       {"-t 5", 0, "UPS OK - on mains, charge 100%, runtime 1004s, load 14%" + data},
-		"a time-out with its unit":    {"-t 5s", 0, "UPS OK - on mains, charge 100%, runtime 1004s, load 14%" + data},
-		"a time-out that leaves none": {"-t 0", 3, `UPS UNKNOWN - --timeout: "0" is neither a number of seconds nor a time such as 10s (see tripplite check --help)`},
+			"WARNING - load 14% is not within 10, charge 100% is not within 101:200; " + well,
+			[]string{"14%;;", "14%;10;", "100%;;", "100%;101:200;"}},
+		"voltages too": {"-c input_voltage=105:129", 0, "OK - " + well,
+			[]string{"input-voltage=117.2;;", "input-voltage=117.2;;105:129"}},
+		"by its key": {"-c input.frequency=60:61", 2,
+			"CRITICAL - input.frequency 59.7 is not within 60:61; " + well,
+			[]string{" output-voltage", " input.frequency=59.7;;60:61;0; output-voltage"}},
+		"a value that is not reported": {"-w battery-temperature=40", 3,
+			"UNKNOWN - the UPS does not report battery-temperature, which has a threshold; " + well, nil},
+		"a time-out in seconds":    {"-t 5", 0, "OK - " + well, nil},
+		"a time-out with its unit": {"-t 5s", 0, "OK - " + well, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			code, stdout, stderr := tool(t, append([]string{"check", "--replay", "smart1500lcd"}, strings.Fields(test.args)...)...)
+			args := append(strings.Fields(test.args), "check", "--replay", "smart1500lcd")
+			code, stdout, stderr := tool(t, append(args[len(args)-3:], args[:len(args)-3]...)...)
 			assert.Equal(t, test.code, code)
-			assert.Equal(t, test.line+"\n", stdout)
+			data := strings.NewReplacer(test.data...).Replace(checkData)
+			assert.Equal(t, "UPS "+test.text+" | "+data+"\n", stdout)
 			assert.Empty(t, stderr)
 		})
 	}
 	code, stdout, _ := tool(t, "check", "--replay", "smart1500lcd-on-battery")
 	require.Equal(t, 1, code)
-	require.True(t, strings.HasPrefix(stdout, "UPS WARNING - on battery, input voltage out of range; charge 95%, runtime 1100s, load 25% | charge=95%;;;0;100 "), stdout)
+	require.True(t, strings.HasPrefix(stdout, "UPS WARNING - on battery, input voltage out of range; "+
+		"charge 95%, runtime 1100s, load 25% | charge=95%;;;0;100 "), stdout)
+}
+
+func TestAWrongCallOfCheckIsUnknown(t *testing.T) {
+	for args, want := range map[string]string{
+		"-w volts=40":          `--warning: "volts=40" is not NAME=RANGE, where NAME is charge, `,
+		"-w status.overload=1": `--warning: "status.overload=1" is not NAME=RANGE, `,
+		"-w load=20:10":        `--warning: "20:10" is not a range: write 10, 10:, ~:10, 10:20 or @10:20`,
+		"--lost maybe":         `--lost must be one of "unknown","warning","critical" but got "maybe"`,
+		"-t 0":                 `--timeout: "0" is neither a number of seconds nor a time such as 10s`,
+		"--bogus":              `unknown flag --bogus`,
+	} {
+		code, stdout, stderr := tool(t, append([]string{"check"}, strings.Fields(args)...)...)
+		assert.Equal(t, 3, code)
+		requireOneLine(t, stdout, "UPS UNKNOWN - "+want, " (see tripplite check --help)\n")
+		assert.Empty(t, stderr)
+	}
 }
 
 func TestCheckOfSeveralAndOfLostUnits(t *testing.T) {
+	const (
+		gone   = "the UPS is disconnected: it is read again as soon as it is back at this port"
+		none   = "no Tripp Lite UPS found: check the USB cable, and that lsusb shows the unit"
+		silent = "UPS UNKNOWN - the UPS does not say whether there is line power; " +
+			"charge 100%, runtime 1004s, load 14% | charge=100%;;;0;100 runtime=1004s;;;0; load=14%;;;0;"
+	)
+	yes, no := tripplite.ValueOf(true), tripplite.ValueOf(false)
+	discharges := func(discharging tripplite.Value[bool]) scripted {
+		return scripted{reading("1-1:1.0", func(s *tripplite.State) {
+			s.Status.ACPresent = tripplite.Value[bool]{}
+			s.Status.Discharging = discharging
+		})}
+	}
 	for name, test := range map[string]struct {
 		lost  string
 		units scripted
@@ -59,32 +96,37 @@ func TestCheckOfSeveralAndOfLostUnits(t *testing.T) {
 		line  string
 	}{
 		"two": {"unknown", scripted{good("1-1:1.0"), good("1-2:1.0")}, 0,
-			"UPS OK - 1-1:1.0: on mains, charge 100%, runtime 1004s, load 14%; 1-2:1.0: on mains, charge 100%, runtime 1004s, load 14%" +
-				" | '1-1:1.0 charge'=100%;;;0;100 '1-1:1.0 runtime'=1004s;;;0; '1-1:1.0 load'=14%;;;0; '1-2:1.0 charge'=100%;;;0;100 '1-2:1.0 runtime'=1004s;;;0; '1-2:1.0 load'=14%;;;0;"},
-		"one is lost": {"unknown", scripted{lost("1-1:1.0")}, 3,
-			"UPS UNKNOWN - 1-1:1.0: the UPS is disconnected: it is read again as soon as it is back at this port"},
+			"UPS OK - 1-1:1.0: on line power, charge 100%, runtime 1004s, load 14%; " +
+				"1-2:1.0: on line power, charge 100%, runtime 1004s, load 14% | " +
+				"'1-1:1.0 charge'=100%;;;0;100 '1-1:1.0 runtime'=1004s;;;0; '1-1:1.0 load'=14%;;;0; " +
+				"'1-2:1.0 charge'=100%;;;0;100 '1-2:1.0 runtime'=1004s;;;0; '1-2:1.0 load'=14%;;;0;"},
+		"one is lost": {"unknown", scripted{lost("1-1:1.0")}, 3, "UPS UNKNOWN - 1-1:1.0: " + gone},
 		"as the user has it": {"critical", scripted{lost("1-1:1.0")}, 2,
-			"UPS CRITICAL - 1-1:1.0: the UPS is disconnected: it is read again as soon as it is back at this port"},
+			"UPS CRITICAL - 1-1:1.0: " + gone},
 		"one is silent": {"warning", scripted{failed("1-1:1.0", context.DeadlineExceeded)}, 1,
 			"UPS WARNING - 1-1:1.0: the UPS does not answer: unplug its USB cable and plug it in again"},
 		"no permission is no loss": {"critical", scripted{failed("1-1:1.0", tripplite.ErrPermission)}, 3,
-			"UPS UNKNOWN - 1-1:1.0: no permission: install the project's udev rule (deploy/70-tripplite.rules) or run as root"},
-		"nor is another program": {"critical", scripted{failed("1-1:1.0", tripplite.ErrBusy)}, 3,
-			"UPS UNKNOWN - 1-1:1.0: another program holds the UPS: stop it first"},
-		"none": {"unknown", scripted{}, 3, "UPS UNKNOWN - no Tripp Lite UPS found: check the USB cable, and that lsusb shows the unit"},
-		"none, as the user has it": {"critical", scripted{}, 2,
-			"UPS CRITICAL - no Tripp Lite UPS found: check the USB cable, and that lsusb shows the unit"},
-		"one is lost and one on battery": {"unknown", scripted{lost("1-1:1.0"), reading("1-2:1.0", func(s *tripplite.State) {
-			onBatteryNow(s)
-			s.RunTimeToEmpty = tripplite.Value[time.Duration]{}
-		})}, 1, "UPS WARNING - 1-2:1.0: on battery, 1-1:1.0: the UPS is disconnected: it is read again as soon as it is back at this port;" +
-			" 1-2:1.0: charge 100%, load 14% | '1-2:1.0 charge'=100%;;;0;100 '1-2:1.0 load'=14%;;;0;"},
-		"no word of mains": {"unknown", scripted{reading("1-1:1.0", func(s *tripplite.State) { s.Status.ACPresent = tripplite.Value[bool]{} })}, 3,
-			"UPS UNKNOWN - the UPS does not say whether it has mains; charge 100%, runtime 1004s, load 14% | charge=100%;;;0;100 runtime=1004s;;;0; load=14%;;;0;"},
+			"UPS UNKNOWN - 1-1:1.0: no permission: install the project's udev rule " +
+				"(deploy/70-tripplite.rules) or run as root"},
+		"nor is another program": {"critical", scripted{busy("1-1:1.0", "usbhid-ups, process 312")}, 3,
+			"UPS UNKNOWN - 1-1:1.0: another program holds the UPS: stop it first (usbhid-ups, process 312)"},
+		"none":                     {"unknown", scripted{}, 3, "UPS UNKNOWN - " + none},
+		"none, as the user has it": {"critical", scripted{}, 2, "UPS CRITICAL - " + none},
+		"one is lost and one on battery": {"unknown",
+			scripted{lost("1-1:1.0"), reading("1-2:1.0", func(s *tripplite.State) {
+				onBatteryNow(s)
+				s.RunTimeToEmpty = tripplite.Value[time.Duration]{}
+			})}, 1, "UPS WARNING - 1-2:1.0: on battery, 1-1:1.0: " + gone +
+				"; 1-2:1.0: charge 100%, load 14% | '1-2:1.0 charge'=100%;;;0;100 '1-2:1.0 load'=14%;;;0;"},
+		"no word of line power":      {"unknown", discharges(tripplite.Value[bool]{}), 3, silent},
+		"not discharging is no word": {"unknown", discharges(no), 3, silent},
+		"discharging is one": {"unknown", discharges(yes), 1,
+			"UPS WARNING - on battery; charge 100%, runtime 1004s, load 14% | " +
+				"charge=100%;;;0;100 runtime=1004s;;;0; load=14%;;;0;"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := checkCommand{Lost: test.lost, Timeout: seconds(time.Second)}
-			code, stdout, stderr := over(t, func(s *session) int { return c.check(s, test.units) })
+			code, stdout, stderr := over(t, func(s *session) error { return c.check(s, test.units) })
 			assert.Equal(t, test.code, code)
 			assert.Equal(t, test.line+"\n", stdout)
 			assert.Empty(t, stderr)
@@ -92,7 +134,8 @@ func TestCheckOfSeveralAndOfLostUnits(t *testing.T) {
 	}
 }
 
-// TestRanges has the examples of the Monitoring Plugins Development Guidelines, and the ends of each range.
+// TestRanges has the examples of the Monitoring Plugins Development Guidelines, and the ends of
+// each range.
 func TestRanges(t *testing.T) {
 	for text, alerts := range map[string]map[float64]bool{
 		"10":      {-1: true, 0: false, 10: false, 11: true},
@@ -111,7 +154,10 @@ func TestRanges(t *testing.T) {
 			assert.Equal(t, want, l.alerts(value), "%v in %s", value, text)
 		}
 	}
-	for _, text := range []string{"", ":", "@", "a", "10:a", "20:10", "~", "1:2:3", "nan", "inf:", "10:~x"} {
+	for _, text := range []string{
+		"", ":", "@", "a", "10:a", "20:10", "~", "~:", "~:~", "@~:~", "10:~", "1:2:3", "nan", "inf:",
+		"10:~x",
+	} {
 		var l limit
 		assert.Error(t, l.UnmarshalText([]byte("load="+text)), text)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -16,28 +17,17 @@ type completionCommand struct {
 
 // Help says how to load them.
 func (completionCommand) Help() string {
-	return `Load them from the shell's start-up file: source <(tripplite completion bash) in ~/.bashrc; source <(tripplite completion zsh) in ~/.zshrc, behind compinit; tripplite completion fish | source in ~/.config/fish/config.fish.`
+	return `Load them from the start-up file of the shell: source <(tripplite completion bash) in
+~/.bashrc; source <(tripplite completion zsh) in ~/.zshrc, behind compinit; tripplite completion
+fish | source in ~/.config/fish/config.fish.`
 }
 
-func (c completionCommand) run(s *session) int {
-	write := map[string]func([]completed) string{"bash": bashCompletion, "zsh": zshCompletion, "fish": fishCompletion}[c.Shell]
-	if _, err := fmt.Fprint(s.stdout, write(completedOf(s.model))); err != nil {
-		s.complain(err)
-		return exitFailure
-	}
-	return exitOK
-}
-
-// completed is a command, or with the name "" the program itself, whose flags all commands have.
-type completed struct {
-	name, help string
-	flags      []completedFlag
-	argument   candidates
-}
-
-type completedFlag struct {
-	name, short, help string
-	value             candidates
+func (c completionCommand) run(s *session) error {
+	write := map[string]func(*kong.Application) string{
+		"bash": bashCompletion, "zsh": zshCompletion, "fish": fishCompletion,
+	}[c.Shell]
+	_, err := io.WriteString(s.stdout, write(s.model))
+	return err
 }
 
 // candidates are what may stand in a place: nothing, anything, one of some words, or a file.
@@ -47,34 +37,12 @@ type candidates struct {
 	files bool
 }
 
-func completedOf(model *kong.Application) []completed {
-	all := []completed{{flags: completedFlags(model.Node)}}
-	for _, node := range model.Children {
-		c := completed{name: node.Name, help: node.Help, flags: completedFlags(node)}
-		for _, argument := range node.Positional {
-			c.argument = candidatesFor(argument)
-		}
-		all = append(all, c)
-	}
-	return all
-}
-
-func completedFlags(node *kong.Node) (flags []completedFlag) {
-	for _, f := range node.Flags {
-		c := completedFlag{name: f.Name, help: f.Help, value: candidatesFor(f.Value)}
-		if f.Short != 0 {
-			c.short = string(f.Short)
-		}
-		flags = append(flags, c)
-	}
-	return flags
-}
-
 // candidatesFor takes them from an enum, or the tag "complete", which names a kind of words.
 func candidatesFor(v *kong.Value) candidates {
 	c := candidates{taken: !v.IsBool()}
 	if v.Enum != "" {
-		c.words = slices.DeleteFunc(v.EnumSlice(), func(word string) bool { return word == v.Default && word == "auto" })
+		auto := func(word string) bool { return word == "auto" } // which is for nobody to type
+		c.words = slices.DeleteFunc(v.EnumSlice(), auto)
 	}
 	switch v.Tag.Get("complete") {
 	case "file":
@@ -82,57 +50,65 @@ func candidatesFor(v *kong.Value) candidates {
 	case "capture":
 		c.words, c.files = capture.Names(), true
 	case "key":
-		for _, k := range keys {
-			c.words = append(c.words, dashed(k.name))
+		for _, f := range fields() {
+			c.words = append(c.words, names(f)...)
 		}
 	}
 	return c
 }
 
-func names(all []completed) (names []string) {
-	for _, c := range all[1:] {
-		names = append(names, c.name)
+// argumentOf returns what may stand behind a command.
+func argumentOf(n *kong.Node) candidates {
+	if n.Positional == nil {
+		return candidates{}
 	}
-	return names
+	return candidatesFor(n.Positional[0])
 }
 
-func flagWords(flags []completedFlag) (words []string) {
-	for _, f := range flags {
-		words = append(words, "--"+f.name)
-		if f.short != "" {
-			words = append(words, "-"+f.short)
-		}
+func commandNames(model *kong.Application) (found []string) {
+	for _, n := range model.Children {
+		found = append(found, n.Name)
 	}
-	return words
+	return found
+}
+
+// flagWords returns a flag as it is typed, in the long form and the short one.
+func flagWords(f *kong.Flag) []string {
+	if f.Short == 0 {
+		return []string{"--" + f.Name}
+	}
+	return []string{"--" + f.Name, "-" + string(f.Short)}
 }
 
 // bashCompletion needs nothing but bash itself, of version 3.2 or newer.
-func bashCompletion(all []completed) string {
+func bashCompletion(model *kong.Application) string {
 	var values, words strings.Builder
-	for _, c := range all {
-		for _, f := range c.flags {
-			if !f.value.taken {
-				continue
+	add := func(n *kong.Node, command, pattern string, offered []string, files bool) {
+		for _, f := range n.Flags {
+			offered = append(offered, flagWords(f)...)
+			if value := candidatesFor(f.Value); value.taken {
+				patterns := pattern + ":" + strings.Join(flagWords(f), " | "+pattern+":")
+				fmt.Fprintf(&values, "\t%s) words='%s' files=%t flag=1 ;;\n",
+					patterns, strings.Join(value.words, " "), value.files)
 			}
-			in := c.name
-			if in == "" {
-				in = "*"
-			}
-			pattern := in + ":--" + f.name
-			if f.short != "" {
-				pattern += " | " + in + ":-" + f.short
-			}
-			fmt.Fprintf(&values, "\t%s) words='%s' files=%t flag=1 ;;\n", pattern, strings.Join(f.value.words, " "), f.value.files)
 		}
-		offered := append(slices.Clone(c.argument.words), flagWords(slices.Concat(c.flags, all[0].flags))...)
-		if c.name == "" {
-			offered = append(names(all), flagWords(c.flags)...)
+		for _, f := range model.Flags {
+			if n != model.Node {
+				offered = append(offered, flagWords(f)...)
+			}
 		}
-		fmt.Fprintf(&words, "\t\t'%s') words='%s' files=%t ;;\n", c.name, strings.Join(offered, " "), c.argument.files)
+		fmt.Fprintf(&words, "\t\t'%s') words='%s' files=%t ;;\n",
+			command, strings.Join(offered, " "), files)
 	}
+	for _, n := range model.Children {
+		argument := argumentOf(n)
+		add(n, n.Name, n.Name, argument.words, argument.files)
+	}
+	add(model.Node, "", "*", commandNames(model), false)
 	return `# bash completion for tripplite
 _tripplite() {
-	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command='' words='' files=false flag='' i
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
+	local command='' words='' files=false flag='' i
 	# bash makes --flag=value three words.
 	if [[ $cur == = ]]; then
 		cur=
@@ -141,7 +117,7 @@ _tripplite() {
 	fi
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		` + strings.Join(names(all), " | ") + `) command=${COMP_WORDS[i]}; break ;;
+		` + strings.Join(commandNames(model), " | ") + `) command=${COMP_WORDS[i]}; break ;;
 		esac
 	done
 	case $command:$prev in
@@ -161,7 +137,8 @@ complete -F _tripplite tripplite
 `
 }
 
-// zshQuote makes a text fit for a single-quoted argument of _arguments, where brackets and colons mean something.
+// zshQuote makes a text fit for a single-quoted argument of _arguments, where brackets and colons
+// mean something.
 func zshQuote(text string) string {
 	return strings.NewReplacer("'", `'\''`, "[", `\[`, "]", `\]`, ":", `\:`).Replace(text)
 }
@@ -180,30 +157,30 @@ func zshValue(c candidates) string {
 	return ":value: "
 }
 
-func zshFlags(flags []completedFlag) string {
+func zshFlags(flags []*kong.Flag) string {
 	var specs strings.Builder
 	for _, f := range flags {
-		help, value, equals := zshQuote(f.help), zshValue(f.value), ""
-		if f.value.taken {
-			equals = "="
-		}
-		fmt.Fprintf(&specs, " \\\n\t\t\t'--%s%s[%s]%s'", f.name, equals, help, value)
-		if f.short != "" {
-			fmt.Fprintf(&specs, " \\\n\t\t\t'-%s[%s]%s'", f.short, help, value)
+		value := zshValue(candidatesFor(f.Value))
+		for _, word := range flagWords(f) {
+			if value != "" && strings.HasPrefix(word, "--") {
+				word += "="
+			}
+			fmt.Fprintf(&specs, " \\\n\t\t\t'%s[%s]%s'", word, zshQuote(f.Help), value)
 		}
 	}
 	return specs.String()
 }
 
-func zshCompletion(all []completed) string {
+func zshCompletion(model *kong.Application) string {
 	var commands, cases strings.Builder
-	for _, c := range all[1:] {
-		fmt.Fprintf(&commands, "\n\t\t'%s:%s'", c.name, strings.ReplaceAll(c.help, "'", `'\''`))
-		argument := ""
-		if c.argument.taken {
-			argument = " \\\n\t\t\t'1" + zshValue(c.argument) + "'"
+	for _, n := range model.Children {
+		fmt.Fprintf(&commands, "\n\t\t'%s:%s'", n.Name, strings.ReplaceAll(n.Help, "'", `'\''`))
+		argument := zshValue(argumentOf(n))
+		if argument != "" {
+			argument = " \\\n\t\t\t'1" + argument + "'"
 		}
-		fmt.Fprintf(&cases, "\t\t%s)\n\t\t\t_arguments%s%s%s\n\t\t\t;;\n", c.name, zshFlags(c.flags), zshFlags(all[0].flags), argument)
+		fmt.Fprintf(&cases, "\t\t%s)\n\t\t\t_arguments%s%s\n\t\t\t;;\n",
+			n.Name, zshFlags(slices.Concat(n.Flags, model.Flags)), argument)
 	}
 	return `#compdef tripplite
 _tripplite_captures() {
@@ -214,7 +191,7 @@ _tripplite() {
 	local -a commands
 	commands=(` + commands.String() + `
 	)
-	_arguments -C` + zshFlags(all[0].flags) + ` \
+	_arguments -C` + zshFlags(model.Flags) + ` \
 			'1: :->command' '*:: :->arguments'
 	case $state in
 	command) _describe command commands ;;
@@ -250,28 +227,32 @@ func fishValue(c candidates) string {
 	return text
 }
 
-func fishCompletion(all []completed) string {
+func fishCompletion(model *kong.Application) string {
 	var lines strings.Builder
-	lines.WriteString("# fish completion for tripplite\ncomplete -c tripplite -f\n")
-	for _, c := range all {
-		condition := ""
-		if c.name != "" {
-			fmt.Fprintf(&lines, "complete -c tripplite -n __fish_use_subcommand -a %s -d %s\n", c.name, fishQuote(c.help))
-			condition = " -n " + fishQuote("__fish_seen_subcommand_from "+c.name)
-		}
-		for _, f := range c.flags {
+	add := func(condition string, n *kong.Node) {
+		start := "complete -c tripplite" + condition
+		for _, f := range n.Flags {
 			short := ""
-			if f.short != "" {
-				short = " -s " + f.short
+			if f.Short != 0 {
+				short = " -s " + string(f.Short)
 			}
-			fmt.Fprintf(&lines, "complete -c tripplite%s%s -l %s%s -d %s\n", condition, short, f.name, fishValue(f.value), fishQuote(f.help))
+			value := fishValue(candidatesFor(f.Value))
+			fmt.Fprintf(&lines, "%s%s -l %s%s -d %s\n", start, short, f.Name, value, fishQuote(f.Help))
 		}
-		if c.argument.words != nil {
-			fmt.Fprintf(&lines, "complete -c tripplite%s -a %s\n", condition, fishQuote(strings.Join(c.argument.words, " ")))
+		argument := argumentOf(n)
+		if argument.words != nil {
+			fmt.Fprintf(&lines, "%s -a %s\n", start, fishQuote(strings.Join(argument.words, " ")))
 		}
-		if c.argument.files {
-			fmt.Fprintf(&lines, "complete -c tripplite%s -F\n", condition)
+		if argument.files {
+			lines.WriteString(start + " -F\n")
 		}
+	}
+	lines.WriteString("# fish completion for tripplite\ncomplete -c tripplite -f\n")
+	add("", model.Node)
+	for _, n := range model.Children {
+		fmt.Fprintf(&lines, "complete -c tripplite -n __fish_use_subcommand -a %s -d %s\n",
+			n.Name, fishQuote(n.Help))
+		add(" -n "+fishQuote("__fish_seen_subcommand_from "+n.Name), n)
 	}
 	return lines.String()
 }

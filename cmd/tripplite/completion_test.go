@@ -29,7 +29,8 @@ func says(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	command := exec.Command(program.Find(t, name), args...)
 	command.Dir = t.TempDir()
-	command.Env = append(os.Environ(), "HOME="+command.Dir, "XDG_CONFIG_HOME="+command.Dir, "LC_ALL=C.UTF-8")
+	command.Env = append(os.Environ(),
+		"HOME="+command.Dir, "XDG_CONFIG_HOME="+command.Dir, "LC_ALL=C.UTF-8")
 	text, err := command.CombinedOutput()
 	require.NoError(t, err, string(text))
 	return string(text)
@@ -47,7 +48,8 @@ func TestBashCompletes(t *testing.T) {
 		"tripplite watch --format =":      "json csv text",
 		"tripplite watch --e":             "--every",
 		"tripplite check --lost w":        "warning",
-		"tripplite get input.":            "input.voltage input.frequency",
+		"tripplite get input.v":           "input.voltage",
+		"tripplite get ch":                "charge",
 		"tripplite get time-":             "time-to-empty",
 		"tripplite completion ":           "bash zsh fish --help -h --path --replay --debug --version -V",
 		"tripplite --replay smart1500lcd": strings.Join(begins(capture.Names(), "smart1500lcd"), " "),
@@ -56,7 +58,8 @@ func TestBashCompletes(t *testing.T) {
 		"tripplite --debug get heal":      "health",
 	} {
 		words := strings.Split(line, " ")
-		script := `source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tripplite; echo "${COMPREPLY[*]}"`
+		script := `source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+			_tripplite; echo "${COMPREPLY[*]}"`
 		got := says(t, "bash", append([]string{"-c", script, "bash", file}, words...)...)
 		assert.Equal(t, want, strings.TrimSpace(got), line)
 	}
@@ -74,7 +77,8 @@ func begins(names []string, prefix string) (found []string) {
 func TestZshTakesTheCompletions(t *testing.T) {
 	file := completions(t, "zsh")
 	require.Empty(t, says(t, "zsh", "-n", file))
-	loaded := says(t, "zsh", "-fc", `autoload -U compinit; compinit -u -D; source "$1"; echo $_comps[tripplite]`, "zsh", file)
+	script := `autoload -U compinit; compinit -u -D; source "$1"; echo $_comps[tripplite]`
+	loaded := says(t, "zsh", "-fc", script, "zsh", file)
 	require.Equal(t, "_tripplite\n", loaded)
 }
 
@@ -85,11 +89,13 @@ func TestFishCompletes(t *testing.T) {
 		"tripplite wat":             "watch",
 		"tripplite watch --format ": "csv json text",
 		"tripplite watch --ev":      "--every",
-		"tripplite get input.":      "input.frequency input.voltage",
+		"tripplite get input.l":     "input.lowest-voltage",
+		"tripplite get ru":          "runtime",
 		"tripplite check --lost w":  "warning",
 	} {
 		var got []string
-		for completion := range strings.Lines(says(t, "fish", "-c", `source $argv[1]; complete -C $argv[2]`, file, line)) {
+		offered := says(t, "fish", "-c", `source $argv[1]; complete -C $argv[2]`, file, line)
+		for completion := range strings.Lines(offered) {
 			name, _, _ := strings.Cut(strings.TrimSpace(completion), "\t")
 			got = append(got, name)
 		}
@@ -109,13 +115,16 @@ func TestTheManualPage(t *testing.T) {
 	text := says(t, "groff", "-man", "-Tutf8", "-P-c", "-P-b", "-P-u", "-rLL=100n", "-ww", file)
 	assert.Empty(t, says(t, "groff", "-man", "-Tutf8", "-z", "-ww", file), "no warnings")
 	for _, want := range []string{
-		"tripplite - show what Tripp Lite UPSes say", "tripplite watch [flags]", "tripplite get [flags] [KEY]",
-		"--replay=NAME|FILE", "-w, --warning=NAME=RANGE", "EXIT STATUS", "NO_COLOR", `tripplite | jq '.status."ac present"'`, "~:10 (alert above 10)",
+		"tripplite - show what Tripp Lite UPSes say", "tripplite watch [flags]",
+		"tripplite get [flags] [KEY]",
+		"--replay=NAME|FILE", "-w, --warning=NAME=RANGE", "EXIT STATUS", "NO_COLOR",
+		`tripplite | jq '.status."ac present"'`, "~:10 (alert above 10)",
 	} {
 		assert.Contains(t, text, want)
 	}
 	_, help, _ := tool(t, "--help")
-	for _, name := range []string{"read", "list", "status", "watch", "check", "get", "capture", "explain", "completion", "man"} {
+	const commands = "read list status watch check get capture explain completion man"
+	for name := range strings.FieldsSeq(commands) {
 		assert.Contains(t, help, "\n  "+name+" ")
 		assert.Contains(t, text, "tripplite "+name+"\n", "a section of its own")
 	}

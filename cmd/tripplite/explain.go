@@ -1,8 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
+	"math"
+	"slices"
 	"strings"
 
 	"github.com/tripplite-go/tripplite"
@@ -11,46 +15,58 @@ import (
 )
 
 type explainCommand struct {
-	File string `arg:"" optional:"" name:"file|name" complete:"capture" help:"A capture file, or the name of a built-in capture; without one, those are listed."`
+	File string `arg:"" optional:"" name:"file|name" complete:"capture" help:"What to explain."`
 }
 
 // Help says what the columns are.
 func (explainCommand) Help() string {
-	return `Each line is a field of a report: its bits behind the report id, the raw number that came, the value and its place in the JSON, and the HID usage path. Where nothing came RAW says why, "-" is a raw number that means no value, and "?" a field that fills nothing: it is not understood, or another one says the same. Of an input report that came several times, the last is shown.`
+	return `Each line is a field of a report: its bits behind the report id, the raw number that came,
+the value and its place in the JSON, and the HID usage path. Where nothing came RAW says why. "-"
+is a raw number that means no value, "copy" a value that is read from another report, and "?" a
+field that is not understood. Of an input report that came several times, the last is shown.
+
+"-" is standard input; without a capture the built-in ones are listed. For a unit: tripplite
+capture | tripplite explain -`
 }
 
-func (c explainCommand) run(s *session) int {
-	text, err := c.text()
-	if err == nil {
-		_, err = fmt.Fprint(s.stdout, text)
-	}
-	if err != nil {
-		s.complain(err)
-		return exitFailure
-	}
-	return exitOK
-}
-
-func (c explainCommand) text() (string, error) {
+func (c explainCommand) run(s *session) error {
+	files := s.Replay
 	if c.File != "" {
-		found, err := capture.Load(c.File)
-		if err != nil {
-			return "", err
-		}
-		return explained(dumpOf(found)), nil
+		files = append([]string{c.File}, files...)
 	}
+	if s.Path != "" {
+		return usageError{errors.New("explain reads captures; for a unit: " +
+			"tripplite capture --path " + s.Path + " | tripplite explain -")}
+	}
+	if files == nil {
+		return c.list(s.stdout)
+	}
+	var texts []string
+	for _, file := range files {
+		found, err := s.load(file)
+		if err != nil {
+			return err
+		}
+		texts = append(texts, explained(dumpOf(found)))
+	}
+	_, err := io.WriteString(s.stdout, strings.Join(texts, "\n"))
+	return err
+}
+
+func (explainCommand) list(w io.Writer) error {
 	rows := [][]string{{"NAME", "ID", "MODEL"}}
 	for _, name := range capture.Names() {
 		found, err := capture.Load(name)
 		if err != nil {
-			return "", err
+			return err
 		}
-		rows = append(rows, []string{name, fmt.Sprintf("%04x:%04x", uint16(found.VendorID), uint16(found.ProductID)), found.Model})
+		rows = append(rows, []string{name, idOf(replay.Info(found)), found.Model})
 	}
-	return table(rows), nil
+	_, err := io.WriteString(w, table(rows, math.MaxInt))
+	return err
 }
 
-// dumpOf is what a unit said of which there is a capture.
+// dumpOf returns what a unit said of which there is a capture.
 func dumpOf(c *capture.Capture) tripplite.Dump {
 	from := c.Interfaces[c.UPSInterface]
 	d := tripplite.Dump{Info: replay.Info(c), Descriptor: from.Descriptor}
@@ -62,89 +78,73 @@ func dumpOf(c *capture.Capture) tripplite.Dump {
 		if r.Type == capture.Feature {
 			d.Features = append(d.Features, raw)
 		} else if r.Error == "" {
-			d.Inputs = append(d.Inputs, raw)
+			older := func(o tripplite.RawReport) bool { return o.ID == raw.ID }
+			d.Inputs = append(slices.DeleteFunc(d.Inputs, older), raw)
 		}
 	}
 	return d
 }
 
-// explainedColumns is how wide the table may be.
-const explainedColumns = 100
-
-// explained is a dump as a table.
+// explained returns a dump as a table.
 func explained(d tripplite.Dump) string {
-	d.Inputs = latest(d.Inputs)
-	fields := map[string][]tripplite.DumpField{}
+	fields := map[string][]tripplite.DumpField{} // by report
 	understood, total := 0, 0
 	for _, f := range d.Fields() {
-		at := fmt.Sprintf("%s %02x", f.Report, f.ID)
-		fields[at] = append(fields[at], f)
+		report := fmt.Sprintf("%s %02x", f.Report, f.ID)
+		fields[report] = append(fields[report], f)
 		total++
 		if f.Key != "" {
 			understood++
 		}
 	}
 	rows := [][]string{{"REPORT", "BITS", "RAW", "VALUE", "STATE", "PATH"}}
-	for _, kind := range []struct {
-		name    string
-		reports []tripplite.RawReport
-	}{{"feature", d.Features}, {"input", d.Inputs}} {
-		for _, r := range kind.reports {
-			at := fmt.Sprintf("%s %02x", kind.name, r.ID)
-			if fields[at] == nil {
-				rows = append(rows, []string{at, "", came(r), "", "?", "not declared"})
+	add := func(kind string, reports []tripplite.RawReport) {
+		for _, r := range reports {
+			report := fmt.Sprintf("%s %02x", kind, r.ID)
+			if fields[report] == nil {
+				rows = append(rows, []string{report, "", came(r), "", "?", "not declared"})
 			}
-			for _, f := range fields[at] {
-				rows = append(rows, row(at, f, r))
+			for _, f := range fields[report] {
+				rows = append(rows, append([]string{report}, cells(f, r)...))
 			}
 		}
 	}
-	head := fmt.Sprintf("%s  %s  %04x:%04x, %s\n%d fields, %d of them understood\n\n",
-		printable(d.Info.Path), orDash(d.Info.Product), d.Info.VendorID, d.Info.ProductID, descriptorText(d), total, understood)
-	return head + wrapped(rows, explainedColumns)
+	add("feature", d.Features)
+	add("input", d.Inputs)
+	descriptor := "no report descriptor"
+	if len(d.Descriptor) > 0 {
+		descriptor = fmt.Sprintf("a report descriptor of %d bytes", len(d.Descriptor))
+	}
+	head := printable(joined("  ", d.Info.Path, orDash(d.Info.Product), idOf(d.Info)+", "+descriptor))
+	return fmt.Sprintf("%s\n%d fields, %d of them understood\n\n%s",
+		head, total, understood, table(rows, 100))
 }
 
-func descriptorText(d tripplite.Dump) string {
-	if len(d.Descriptor) == 0 {
-		return "no report descriptor"
-	}
-	return fmt.Sprintf("a report descriptor of %d bytes", len(d.Descriptor))
-}
-
-// latest keeps the last of the reports of each id.
-func latest(reports []tripplite.RawReport) (kept []tripplite.RawReport) {
-	last := map[byte]int{}
-	for i, r := range reports {
-		last[r.ID] = i
-	}
-	for i, r := range reports {
-		if last[r.ID] == i {
-			kept = append(kept, r)
-		}
-	}
-	return kept
-}
-
-// row is a field's line.
-func row(at string, f tripplite.DumpField, r tripplite.RawReport) []string {
+// cells returns the columns of a field behind its report.
+func cells(f tripplite.DumpField, r tripplite.RawReport) []string {
 	bits := fmt.Sprint(f.Offset)
 	if f.Size > 1 {
 		bits = fmt.Sprintf("%d-%d", f.Offset, f.Offset+f.Size-1)
 	}
-	raw, value, where := came(r), "", f.Key
-	if number, known := f.Raw.Get(); known {
-		raw = fmt.Sprint(number)
-		if value = orDash(f.Reading); value != "-" {
-			value = withUnit(f.Key, value)
-		}
+	where := cmp.Or(f.Key, "?")
+	raw, known := f.Raw.Get()
+	if !known {
+		return []string{bits, came(r), "", where, f.Path}
 	}
-	if f.Key == "" {
-		value, where = "", "?"
+	value := f.Reading
+	field, understood := fieldOf(f.Key)
+	switch {
+	case f.Copy:
+		value = "copy"
+	case understood && value == "":
+		value = "-"
+	case understood:
+		value = joined(" ", value, field.Unit)
 	}
-	return []string{at, bits, raw, value, where, f.Path}
+	return []string{bits, fmt.Sprint(raw), value, where, f.Path}
 }
 
-// came is what came for a report, where it is no number.
+// came says what came for a report, where it is no number.
 func came(r tripplite.RawReport) string {
 	switch {
 	case r.Err != nil:
@@ -153,42 +153,4 @@ func came(r tripplite.RawReport) string {
 		return "empty"
 	}
 	return fmt.Sprintf("% x", r.Bytes)
-}
-
-// wrapped is a table whose last column, a path, is broken at its dots where it does not fit.
-func wrapped(rows [][]string, width int) string {
-	last := len(rows[0]) - 1
-	used := 0
-	for column := range last {
-		widest := 0
-		for _, row := range rows {
-			widest = max(widest, len([]rune(row[column])))
-		}
-		used += widest + 2
-	}
-	var broken [][]string
-	for _, row := range rows {
-		for i, part := range breakPath(row[last], max(width-used, 24)) {
-			line := make([]string, last+1)
-			if i == 0 {
-				copy(line, row)
-			}
-			line[last] = part
-			broken = append(broken, line)
-		}
-	}
-	return table(broken)
-}
-
-// breakPath cuts a path behind dots into parts of at most width characters, the later ones indented, where its names allow.
-func breakPath(path string, width int) (parts []string) {
-	part := ""
-	for _, name := range strings.SplitAfter(path, ".") {
-		if part != "" && len(part)+len(name) > width {
-			parts = append(parts, part)
-			part = "  "
-		}
-		part += name
-	}
-	return append(parts, part)
 }

@@ -14,10 +14,9 @@ import (
 	"github.com/tripplite-go/tripplite"
 )
 
-// live shows the units on a terminal until ctx is done.
-func (s *session) live(units source, every time.Duration, terminal *os.File) int {
+// live shows the units on a terminal until it is interrupted.
+func (s *session) live(units source, every time.Duration, screen *os.File) error {
 	ctx, cancel := context.WithCancel(s.ctx)
-	defer cancel()
 	readings := make(chan tripplite.Reading)
 	ended := make(chan struct{})
 	go func() {
@@ -31,53 +30,49 @@ func (s *session) live(units source, every time.Duration, terminal *os.File) int
 	}()
 	defer func() { cancel(); <-ended }()
 
-	v := &view{palette: paletteOf(terminal), every: every, now: time.Now}
+	v := &view{palette: paletteOf(screen), every: every}
 	draw := func() {
-		width, height, err := term.GetSize(int(terminal.Fd()))
+		width, height, err := term.GetSize(int(screen.Fd()))
 		if err != nil || width == 0 || height == 0 {
 			width, height = columns, 24
 		}
-		v.draw(terminal, width, height)
+		v.draw(screen, width, height)
 	}
 	signals := terminalSignals()
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
-	enter(terminal)
-	defer leave(terminal)
+	enter(screen)
+	defer leave(screen)
 	for {
 		draw()
 		select {
 		case <-ctx.Done():
-			return exitOK
+			return nil
 		case r := <-readings:
 			if r.Info.Path == "" && r.Err != nil {
-				leave(terminal)
-				s.complain(r.Err)
-				return exitFailure
+				return r.Err // nothing can be listed
 			}
 			v.take(r)
 		case signal := <-signals:
 			if suspends(signal) {
-				leave(terminal)
+				leave(screen)
 				suspend()
-				enter(terminal)
+				enter(screen)
 			}
 		case <-second.C:
 		}
 	}
 }
 
-// The view has the terminal's other screen, so that nothing is lost of the one before, without a cursor and without the wrapping of
-// lines that are too long (the private modes of DEC's VT series and xterm).
+// The view has the terminal's other screen, so that nothing is lost of the one before, without a
+// cursor and without the wrapping of lines (the private modes of DEC's VT series and xterm).
 func enter(w io.Writer) { fmt.Fprint(w, "\x1b[?1049h\x1b[?25l\x1b[?7l") }
 func leave(w io.Writer) { fmt.Fprint(w, "\x1b[?7h\x1b[?25h\x1b[?1049l") }
 
 // view is what the terminal shows.
 type view struct {
 	palette
-	every time.Duration
-	now   func() time.Time
-
+	every    time.Duration
 	readings []tripplite.Reading // the latest of each unit, by path
 	changes  []string            // the latest last
 }
@@ -85,41 +80,29 @@ type view struct {
 // maxChanges is more than the lines of a terminal.
 const maxChanges = 200
 
-// take puts a reading in the place of the unit's last one: while a unit is lost, nothing is left of its values.
+// take puts a reading in the place of the unit's last one. Nothing of that is shown any longer: an
+// older reading beside an announced status, or beside a loss, would be wrong.
 func (v *view) take(r tripplite.Reading) {
-	i := slices.IndexFunc(v.readings, func(o tripplite.Reading) bool { return o.Info.Path >= r.Info.Path })
-	switch {
-	case i < 0:
-		v.readings = append(v.readings, r)
-	case v.readings[i].Info.Path != r.Info.Path:
-		v.readings = slices.Insert(v.readings, i, r)
-	default:
-		if was, is := headline(v.readings[i]), headline(r); was != is {
-			v.note(r.Info.Path, is)
-		}
+	is, was := headlineOf(r), ""
+	byPath := func(o tripplite.Reading, path string) int { return strings.Compare(o.Info.Path, path) }
+	i, known := slices.BinarySearchFunc(v.readings, r.Info.Path, byPath)
+	if known {
+		was = headlineOf(v.readings[i])
 		v.readings[i] = r
-		return
+	} else {
+		v.readings = slices.Insert(v.readings, i, r)
 	}
-	v.note(r.Info.Path, headline(r))
+	if is != was {
+		v.changes = append(v.changes, printable(joined("  ", clock(time.Now()), r.Info.Path, is)))
+		v.changes = v.changes[max(0, len(v.changes)-maxChanges):]
+	}
 }
 
-func (v *view) note(path, text string) {
-	v.changes = append(v.changes, known("  ", clock(v.now()), path, text))
-	v.changes = v.changes[max(0, len(v.changes)-maxChanges):]
-}
-
-// headline is what is told among the changes.
-func headline(r tripplite.Reading) string {
-	if !hasState(r) {
-		return "no reading: " + why(r)
+func headlineOf(r tripplite.Reading) string {
+	if !tripplite.HasState(r.Err) {
+		return "no reading: " + reason(r.Err)
 	}
-	texts := condition(r.State)
-	for _, a := range needed(r.State) {
-		if !slices.Contains(texts, a.text) {
-			texts = append(texts, a.text)
-		}
-	}
-	return strings.Join(texts, ", ")
+	return headline(r.State)
 }
 
 // draw writes a whole screen at once, over the one before, so that it does not flicker.
@@ -140,30 +123,27 @@ func (v *view) draw(w io.Writer, width, height int) {
 	io.WriteString(w, frame.String())
 }
 
-// lines is what fits: the units as tables or else a line each, then the latest changes.
+// lines returns what fits: the units as tables or else a line each, then the latest changes.
 func (v *view) lines(width, height int) []string {
-	left := fmt.Sprintf("tripplite  %s  every %v", clock(v.now()), v.every)
-	lines := []string{pad(left, min(width, columns)-len("Ctrl-C ends")) + "Ctrl-C ends", ""}
-	if len(v.readings) == 0 {
-		lines = append(lines, wrap("no reading yet: "+tripplite.ErrNotFound.Error(), min(width, columns))...)
-		return lines[:min(len(lines), height)]
-	}
+	const end = "Ctrl-C ends"
+	title := fmt.Sprintf("tripplite  %s  every %v", clock(time.Now()), v.every)
+	lines := []string{pad(title, min(width, columns)-len(end)) + end, ""}
 	var tables, each []string
 	for _, r := range v.readings {
 		tables = append(append(tables, v.block(r)...), "")
 		each = append(each, v.line(r))
 	}
-	if len(lines)+len(tables)-1 <= height {
+	switch {
+	case v.readings == nil:
+		text := "no reading yet: " + tripplite.ErrNotFound.Error()
+		lines = append(lines, wrap(text, max(1, min(width, columns)))...)
+	case len(lines)+len(tables)-1 <= height:
 		lines = append(lines, tables...)
-	} else {
+	default:
 		lines = append(append(lines, each...), "")
 	}
-	if room := height - len(lines); room > 0 {
-		changes := v.changes[max(0, len(v.changes)-room):]
-		for _, change := range changes {
-			lines = append(lines, printable(change))
-		}
-	}
+	room := max(0, height-len(lines))
+	lines = append(lines, v.changes[max(0, len(v.changes)-room):]...)
 	lines = lines[:min(len(lines), height)]
 	for i, line := range lines {
 		lines[i] = clipPainted(line, width)
@@ -171,14 +151,15 @@ func (v *view) lines(width, height int) []string {
 	return lines
 }
 
-// line is one unit in a line.
+// line returns one unit in a line.
 func (v *view) line(r tripplite.Reading) string {
-	if !hasState(r) {
-		return v.paint(bold, r.Info.Path) + "  " + v.paint(colours[unknown], "! "+printable(why(r)))
+	path := v.paint(bold, printable(r.Info.Path)) + "  "
+	if !tripplite.HasState(r.Err) {
+		return path + v.paint(colours[unknown], "! "+printable(reason(r.Err)))
 	}
 	text := summary(r.State)
-	if found := needed(r.State); found != nil {
-		text = v.paint(colours[found[0].severity], "! "+text)
+	if alerts := r.State.Alerts(); alerts != nil {
+		text = v.paint(colours[severityOf(alerts[0])], "! "+text)
 	}
-	return v.paint(bold, r.Info.Path) + "  " + text
+	return path + text
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"runtime/debug"
 	"strings"
 
@@ -12,18 +13,16 @@ type manCommand struct{}
 
 // Help says what to do with it.
 func (manCommand) Help() string {
-	return `The page is roff: tripplite man | man -l - shows it, and tripplite man > /usr/local/share/man/man1/tripplite.1 installs it.`
+	return `The page is roff: tripplite man | man -l - shows it, and tripplite man >
+/usr/local/share/man/man1/tripplite.1 installs it.`
 }
 
-func (manCommand) run(s *session) int {
-	if _, err := fmt.Fprint(s.stdout, manPage(s.model)); err != nil {
-		s.complain(err)
-		return exitFailure
-	}
-	return exitOK
+func (manCommand) run(s *session) error {
+	_, err := io.WriteString(s.stdout, manPage(s.model))
+	return err
 }
 
-// manPage is the manual page that the definitions of the commands make.
+// manPage makes the manual page of the definitions of the commands.
 func manPage(model *kong.Application) string {
 	var page strings.Builder
 	release := ""
@@ -47,7 +46,8 @@ func manPage(model *kong.Application) string {
 			}
 		}
 		for _, argument := range node.Positional {
-			fmt.Fprintf(&page, ".TP\n\\fI%s\\fR\n%s\n", roff(strings.ToUpper(argument.Name)), roff(argument.Help))
+			name := roff(strings.ToUpper(argument.Name))
+			fmt.Fprintf(&page, ".TP\n\\fI%s\\fR\n%s\n", name, roff(argument.Help))
 		}
 		page.WriteString(roffFlags(node))
 	}
@@ -69,18 +69,24 @@ var manSections = []struct {
 		{"0", "Everything that was asked for was read."},
 		{"1", "It was not: a line on standard error for each failure says why, and what to do."},
 		{"2", "The command was called wrongly, or has no such key."},
-		{"3", "Only of check, whose statuses are those of a monitoring plug-in: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, which a wrong call is too."},
+		{"3", "Only of check, whose statuses are those of a monitoring plugin: 0 OK, 1 WARNING, " +
+			"2 CRITICAL, 3 UNKNOWN, which a wrong call is too."},
 	}},
 	{"ENVIRONMENT", [][2]string{
-		{"NO_COLOR", "If it is set and not empty, no colours are used. They are used on a terminal only."},
+		{"TRIPPLITE_TRANSPORT", "\"hidraw\" or \"hidapi\" forces a way to reach the units. Otherwise, " +
+			"on Linux, hidraw is used where this user may open the unit's node."},
+		{"NO_COLOR", "If it is not empty, no colours are used. They are used on a terminal only."},
 		{"TERM", "If it is \"dumb\" or missing, watch writes lines of text on a terminal."},
 	}},
 	{"EXAMPLES", [][2]string{
-		{"tripplite | jq '.status.\"ac present\"'", "Is there mains?"},
-		{"tripplite get input.voltage --path 1-4.2:1.0", "One value of one of several units."},
-		{"tripplite check -w charge=50:,runtime=900: -c charge=20:,runtime=300:", "For a monitoring system."},
+		{"tripplite | jq '.status.\"ac present\"'", "Is there line power?"},
+		{"tripplite get charge --path 1-4.2:1.0", "One value of one of several units."},
+		{"tripplite check -w charge=50:,runtime=900: -c charge=20:,runtime=300:",
+			"For a monitoring system."},
 		{"tripplite watch --format csv > ups.csv", "A log for a spreadsheet."},
-		{"tripplite capture my-ups.json --model SMART1500LCDT --listen 1m", "For a bug report, or to add a model."},
+		{"tripplite capture my-ups.json --model SMART1500LCDT --listen 1m",
+			"For a bug report or a new model."},
+		{"tripplite capture | tripplite explain -", "Everything that a unit says, explained."},
 	}},
 	{"FILES", [][2]string{
 		{"/etc/udev/rules.d/70-tripplite.rules", "Lets members of the group tripplite open the units."},
@@ -114,9 +120,11 @@ func roffFlags(node *kong.Node) string {
 	return text.String()
 }
 
-// roff makes a text fit for a line of roff, where a dot or an apostrophe at its start would be a request.
+// roff makes a text fit for a line of roff, where a dot or an apostrophe at its start would be a
+// request.
 func roff(text string) string {
-	text = strings.NewReplacer(`\`, `\e`, "-", `\-`, "\n", " ", "\"", `\(dq`, "'", `\(aq`, "~", `\(ti`).Replace(text)
+	text = strings.NewReplacer(`\`, `\e`, "-", `\-`, "\n", " ", "\"", `\(dq`, "'", `\(aq`,
+		"~", `\(ti`).Replace(text)
 	if strings.HasPrefix(text, ".") {
 		text = `\&` + text
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,95 +15,95 @@ import (
 
 type readCommand struct{}
 
-func (readCommand) run(s *session) int {
-	units, err := s.chosen()
+func (readCommand) run(s *session) error {
+	units, err := s.units()
 	if err != nil {
-		s.complain(err)
-		return exitFailure
+		return err
 	}
 	return s.readAll(units)
 }
 
-// readAll reads the units side by side, so that a slow one costs the others nothing. They are closed after the JSON, since that hands them
-// back to the kernel, which takes as long as reading them.
-func (s *session) readAll(units []unit) int {
+// report is what plain tripplite prints of a unit.
+type report struct {
+	tripplite.State
+	Settings tripplite.Settings `json:"controls,omitzero"`
+}
+
+// readAll reads the units side by side. It closes them after it has printed: through hidapi that
+// hands them back to the kernel, which takes as long as reading them.
+func (s *session) readAll(units []unit) (failure error) {
 	batteries := make([]*tripplite.Battery, len(units))
-	states, errs := make([]tripplite.State, len(units)), make([]error, len(units))
+	reports, errs := make([]report, len(units)), make([]error, len(units))
 	var reads sync.WaitGroup
 	for i, u := range units {
-		reads.Add(1)
-		go func() {
-			defer reads.Done()
+		reads.Go(func() {
 			if batteries[i], errs[i] = u.open(); errs[i] == nil {
-				states[i], errs[i] = s.readOne(batteries[i], true)
+				reports[i], errs[i] = s.readOne(batteries[i], true)
 			}
-		}()
+		})
 	}
 	reads.Wait()
 	batteries = slices.DeleteFunc(batteries, func(b *tripplite.Battery) bool { return b == nil })
 	defer tripplite.BankOf(batteries...).Close()
 
-	status := exitOK
 	for _, err := range errs {
-		if err = s.tell(err); err != nil {
-			s.complain(err)
-			status = exitFailure
+		if err = s.warnPartial(err); err != nil {
+			s.warn(err)
+			failure = exit(exitFailure)
 		}
 	}
-	states = slices.DeleteFunc(states, func(state tripplite.State) bool { return state.Time.IsZero() })
-	if len(states) == 0 {
-		return status
+	reports = slices.DeleteFunc(reports, func(r report) bool { return r.Time.IsZero() })
+	if len(reports) == 0 {
+		return failure
 	}
-	if err := print(s.stdout, states); err != nil {
-		s.complain(err)
-		return exitFailure
-	}
-	return status
+	return cmp.Or(printReports(s.stdout, reports), failure)
 }
 
-// readOne returns a State with a nil error or a [*tripplite.PartialError], as Get does; with any other, the State is empty.
-func (s *session) readOne(b *tripplite.Battery, controls bool) (tripplite.State, error) {
-	ctx, cancel := context.WithTimeout(s.ctx, patience)
+// readOne reads a unit, with its settings if they are wanted. Its errors are those of Get.
+func (s *session) readOne(b *tripplite.Battery, settings bool) (report, error) {
+	ctx, cancel := context.WithTimeout(s.ctx, readTimeout)
 	defer cancel()
 	state, err := b.Get(ctx)
-	if !controls || state.Time.IsZero() {
-		return state, err
+	if !settings || !tripplite.HasState(err) {
+		return report{State: state}, err
 	}
-	var ofControls error
-	state.Controls, ofControls = b.Controls(ctx)
-	var lacks, lacksControls *tripplite.PartialError
-	switch {
-	case ofControls == nil:
-		return state, err
-	case !errors.As(ofControls, &lacksControls):
-		return tripplite.State{}, ofControls
-	case errors.As(err, &lacks):
-		return state, &tripplite.PartialError{Reports: slices.Concat(lacks.Reports, lacksControls.Reports)}
+	set, settingsErr := b.Settings(ctx)
+	if !tripplite.HasState(settingsErr) {
+		return report{}, settingsErr
 	}
-	return state, ofControls
+	var partial, of *tripplite.PartialError
+	if errors.As(err, &partial) && errors.As(settingsErr, &of) {
+		err = &tripplite.PartialError{Reports: slices.Concat(partial.Reports, of.Reports)}
+	}
+	return report{state, set}, cmp.Or(err, settingsErr)
 }
 
-// print writes one object for one unit and a list for several, with sorted keys and four spaces.
-func print(w io.Writer, states []tripplite.State) error {
-	var value any = states
-	if len(states) == 1 {
-		value = states[0]
+// printReports prints an object for one unit and a list for several.
+func printReports(w io.Writer, reports []report) error {
+	var value any = reports
+	if len(reports) == 1 {
+		value = reports[0]
 	}
-	sorted, err := sortedKeys(value)
+	return printJSON(w, value, "    ")
+}
+
+// printJSON prints a value with sorted keys.
+func printJSON(w io.Writer, value any, indent string) error {
+	text, err := json.Marshal(value)
 	if err != nil {
 		return err
 	}
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "    ")
-	return encoder.Encode(sorted)
-}
-
-// sortedKeys returns a value as encoding/json knows it: a map's keys are sorted when it is written, a struct's fields are not.
-func sortedKeys(value any) (sorted any, err error) {
-	text, err := json.Marshal(value)
-	if err != nil {
-		return nil, err
+	var sorted any // the keys of a map are sorted when it is written, the fields of a struct are not
+	if err := json.Unmarshal(text, &sorted); err != nil {
+		return err
 	}
-	return sorted, json.Unmarshal(text, &sorted)
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", indent)
+	if err := encoder.Encode(sorted); err != nil {
+		return err
+	}
+	_, err = w.Write(escaped(out.Bytes()))
+	return err
 }

@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -13,52 +13,58 @@ type statusCommand struct{}
 
 // Help says how the table is to be read.
 func (statusCommand) Help() string {
-	return `What has to be seen to stands first, in capitals behind a "!". A value that a unit does not report is left out or "-". Exits with 1 if a unit could not be read.`
+	return `What needs attention comes first, in capitals behind a "!". A value that a unit does not
+report is left out or "-". Exits with 1 if a unit could not be read.`
 }
 
-func (statusCommand) run(s *session) int {
+func (statusCommand) run(s *session) error {
 	units, err := s.bank()
 	if err != nil {
-		s.complain(err)
-		return exitFailure
+		return err
 	}
 	defer units.Close()
 	return s.status(units)
 }
 
-func (s *session) status(units source) int {
-	ctx, cancel := context.WithTimeout(s.ctx, patience)
-	defer cancel()
-	readings, err := readings(ctx, units)
+func (s *session) status(units source) (failure error) {
+	readings, err := s.readings(units, readTimeout)
 	if err != nil {
-		s.complain(err)
-		return exitFailure
+		return err
 	}
 	var blocks []string
-	status := exitOK
 	for _, r := range readings {
-		if s.tell(r.Err) != nil {
-			status = exitFailure
+		if s.warnPartial(r.Err) != nil {
+			failure = exit(exitFailure)
 		}
 		blocks = append(blocks, strings.Join(paletteOf(s.stdout).block(r), "\n")+"\n")
 	}
-	if _, err := fmt.Fprint(s.stdout, strings.Join(blocks, "\n")); err != nil {
-		s.complain(err)
-		return exitFailure
+	if _, err := io.WriteString(s.stdout, strings.Join(blocks, "\n")); err != nil {
+		return err
 	}
-	return status
+	return failure
 }
 
-// block is one unit as a table: a heading, what has to be seen to, and the readings in two columns.
-func (p palette) block(r tripplite.Reading) []string {
-	id := ""
-	if r.Info.VendorID != 0 {
-		id = fmt.Sprintf("%04x:%04x", r.Info.VendorID, r.Info.ProductID)
+// readings reads every unit. That there is none is an error.
+func (s *session) readings(units source, timeout time.Duration) ([]tripplite.Reading, error) {
+	ctx, cancel := context.WithTimeout(s.ctx, timeout)
+	defer cancel()
+	readings, err := units.Get(ctx)
+	if err == nil && len(readings) == 0 {
+		err = tripplite.ErrNotFound
 	}
-	rest := clip(known("  ", r.Info.Product, id, r.Info.Family), columns-2-len([]rune(r.Info.Path)))
-	lines := []string{p.paint(bold, r.Info.Path) + labelled(" ", rest), ""}
-	if !hasState(r) {
-		for i, line := range wrap("NO READING: "+why(r), columns-4) {
+	return readings, err
+}
+
+// block returns one unit as a table: a heading, what needs attention, the readings in two columns.
+func (p palette) block(r tripplite.Reading) []string {
+	path, id := printable(r.Info.Path), ""
+	if r.Info.VendorID != 0 {
+		id = idOf(r.Info)
+	}
+	rest := clip(printable(joined("  ", r.Info.Product, id, r.Info.Family)), columns-2-width(path))
+	lines := []string{joined("  ", p.paint(bold, path), rest), ""}
+	if !tripplite.HasState(r.Err) {
+		for i, line := range wrap(printable("NO READING: "+reason(r.Err)), columns-4) {
 			mark := "! "
 			if i > 0 {
 				mark = "  "
@@ -68,41 +74,52 @@ func (p palette) block(r tripplite.Reading) []string {
 		return lines
 	}
 	state := r.State
-	for _, a := range needed(state) {
-		lines = append(lines, "  "+p.paint(colours[a.severity], "! "+strings.ToUpper(a.text)))
+	alerts := state.Alerts()
+	for _, a := range alerts {
+		lines = append(lines, "  "+p.paint(colours[severityOf(a)], "! "+strings.ToUpper(a.Text)))
 	}
 	texts := condition(state)
-	if onBattery(state) {
+	if onBattery, _ := state.OnBattery(); onBattery {
 		texts = texts[1:] // said above
 	}
 	for i, line := range wrap(strings.Join(texts, ", "), columns-2) {
-		if i == 0 && len(needed(state)) == 0 {
+		if i == 0 && alerts == nil {
 			line = p.paint(colours[okay], line)
 		}
 		lines = append(lines, "  "+line)
 	}
 	lines = append(lines, "")
-	left := [][2]string{
-		{"Charge", orDash(measure(state.RemainingCapacity, "%"))},
-		{"Runtime", orDash(span(state.RunTimeToEmpty))},
-		{"Load", orDash(known(", ", measure(state.Output.PercentLoad, "%"), measure(state.Output.ActivePower, "W")))},
+	said := map[string]string{}
+	for f, d := range state.All() {
+		said[f.Key] = printable(joined(" ", d.String(), f.Unit))
 	}
-	right := [][2]string{
-		{"Input", orDash(known(", ", measure(state.Input.Voltage, "V"), measure(state.Input.Frequency, "Hz")))},
-		{"Output", orDash(known(", ", measure(state.Output.Voltage, "V"), measure(state.Output.Frequency, "Hz"), measure(state.Output.Current, "A")))},
-		{"Battery", orDash(known(", ", measure(state.Battery.Voltage, "V"), measure(state.Battery.Temperature, "°C")))},
+	runtime := ""
+	if left, known := state.RunTimeToEmpty.Get(); known {
+		runtime = span(left)
 	}
-	for i := range left {
-		line := "  " + pad(pad(left[i][0], 10)+left[i][1], 30) + pad(right[i][0], 10) + right[i][1]
-		lines = append(lines, line)
+	for _, row := range [][2][2]string{
+		{{"Charge", said["health"]},
+			{"Input", joined(", ", said["input.voltage"], said["input.frequency"])}},
+		{{"Runtime", runtime},
+			{"Output", joined(", ", said["output.voltage"], said["output.frequency"],
+				said["output.current"])}},
+		{{"Load", joined(", ", said["output.load"], said["output.power"])},
+			{"Battery", joined(", ", said["battery.voltage"], said["battery.temperature"])}},
+	} {
+		left, right := pad(row[0][0], 10)+orDash(row[0][1]), pad(row[1][0], 10)+orDash(row[1][1])
+		lines = append(lines, "  "+pad(left, 30)+right)
 	}
-	nominal := known(", ", measure(state.Config.Voltage, "V"), measure(state.Config.Frequency, "Hz"),
-		measure(state.Config.ApparentPower, "VA"), labelled("battery", measure(state.Config.BatteryVoltage, "V")))
+	battery := said["config.battery voltage"]
+	if battery != "" {
+		battery = "battery " + battery
+	}
+	nominal := joined(", ",
+		said["config.voltage"], said["config.frequency"], said["config.power"], battery)
 	if nominal != "" {
 		lines = append(lines, "  "+pad("Nominal", 10)+nominal)
 	}
 	return lines
 }
 
-// clock is how a time is shown to people.
+// clock writes a time for people.
 func clock(t time.Time) string { return t.Local().Format(time.TimeOnly) }

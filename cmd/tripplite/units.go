@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tripplite-go/tripplite"
+	"github.com/tripplite-go/tripplite/internal/capture"
 	"github.com/tripplite-go/tripplite/internal/replay"
 )
 
@@ -19,25 +20,110 @@ type source interface {
 	Watch(ctx context.Context, every time.Duration) iter.Seq[tripplite.Reading]
 }
 
-// readings reads every unit. That there is none is an error.
-func readings(ctx context.Context, units source) ([]tripplite.Reading, error) {
-	readings, err := units.Get(ctx)
-	if err == nil && len(readings) == 0 {
-		err = tripplite.ErrNotFound
-	}
-	return readings, err
-}
-
-// bank returns the units that the flags name: all, unless they say otherwise.
+// bank returns the units that the flags name, or all.
 func (s *session) bank() (*tripplite.Bank, error) {
 	switch {
 	case s.Path != "":
 		return tripplite.BankAt([]string{s.Path}, s.batteryOptions()...), nil
-	case s.Replay != nil:
-		units, err := replay.Open(s.Replay, s.batteryOptions()...)
-		return tripplite.BankOf(units...), err
+	case s.Replay == nil:
+		return tripplite.NewBank(s.batteryOptions()...), nil
 	}
-	return tripplite.NewBank(s.batteryOptions()...), nil
+	units, err := s.units()
+	if err != nil {
+		return nil, err
+	}
+	var replayed []*tripplite.Battery
+	for _, u := range units {
+		b, _ := u.open() // opening a capture does not fail
+		replayed = append(replayed, b)
+	}
+	return tripplite.BankOf(replayed...), nil
+}
+
+// unit is a UPS that is not open yet.
+type unit struct {
+	info tripplite.DeviceInfo
+	open func() (*tripplite.Battery, error)
+}
+
+// units returns the units that the flags name, or all; at least one.
+func (s *session) units() (found []unit, err error) {
+	if s.Replay != nil {
+		return s.replayed()
+	}
+	devices, err := tripplite.Devices()
+	for _, d := range devices {
+		if s.Path == "" || s.Path == d.Path {
+			found = append(found, unit{d, func() (*tripplite.Battery, error) {
+				return tripplite.Open(d.Path, s.batteryOptions()...)
+			}})
+		}
+	}
+	if err == nil && found == nil {
+		err = &tripplite.Error{Op: "open", Path: s.Path, Err: tripplite.ErrNotFound}
+	}
+	return found, err
+}
+
+// replayed returns the captures as units. Their names are their paths.
+func (s *session) replayed() (found []unit, err error) {
+	named := map[string]int{}
+	for _, name := range s.Replay {
+		c, err := s.load(name)
+		if err != nil {
+			return nil, err
+		}
+		info := replay.Info(c)
+		if named[c.Name]++; named[c.Name] > 1 {
+			info.Path += fmt.Sprintf("#%d", named[c.Name])
+		}
+		opts := append(s.batteryOptions(), tripplite.WithDeviceInfo(info),
+			tripplite.WithReportDescriptor(c.Interfaces[c.UPSInterface].Descriptor))
+		found = append(found, unit{info, func() (*tripplite.Battery, error) {
+			return tripplite.New(c.Device(c.UPSInterface), opts...), nil
+		}})
+	}
+	return found, nil
+}
+
+// load reads a capture; "-" is standard input. A signal ends it: a pipe may have no end.
+func (s *session) load(name string) (*capture.Capture, error) {
+	var c *capture.Capture
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		if name != "-" {
+			c, err = capture.Load(name)
+		} else if c, err = capture.Read(s.stdin); err != nil {
+			err = fmt.Errorf("standard input: %w", err)
+		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		return c, err
+	case <-s.ctx.Done():
+		return nil, s.ctx.Err()
+	}
+}
+
+// only opens the unit where there is just one: a script must not get just any.
+func (s *session) only() (*tripplite.Battery, error) {
+	units, err := s.units()
+	switch {
+	case err != nil:
+		return nil, err
+	case len(units) == 1:
+		return units[0].open()
+	case s.Replay != nil:
+		return nil, errors.New("this command reads one UPS: give --replay once")
+	}
+	var paths []string
+	for _, u := range units {
+		paths = append(paths, u.info.Path)
+	}
+	return nil, errors.New("there are several UPSes: say which one by --path " +
+		strings.Join(paths, " or --path "))
 }
 
 func (s *session) batteryOptions() []tripplite.Option {
@@ -48,67 +134,43 @@ func (s *session) batteryOptions() []tripplite.Option {
 	return []tripplite.Option{tripplite.WithLogger(slog.New(handler))}
 }
 
-// unit is a UPS that is not opened yet.
-type unit struct {
-	info tripplite.DeviceInfo
-	open func() (*tripplite.Battery, error)
+// warn writes an error to standard error, as one line.
+func (s *session) warn(err error) {
+	fmt.Fprintln(s.stderr, "tripplite: "+printable(s.text(err)))
 }
 
-// chosen returns the units that the flags name, one by one; at least one where there is no error.
-func (s *session) chosen() ([]unit, error) {
-	var units []unit
-	if s.Replay != nil {
-		replayed, err := replay.Open(s.Replay, s.batteryOptions()...)
-		for _, b := range replayed {
-			units = append(units, unit{b.Info(), func() (*tripplite.Battery, error) { return b, nil }})
-		}
-		return units, err
-	}
-	at := func(info tripplite.DeviceInfo) unit {
-		return unit{info, func() (*tripplite.Battery, error) { return tripplite.Open(info.Path, s.batteryOptions()...) }}
-	}
-	if s.Path != "" {
-		return []unit{at(tripplite.DeviceInfo{Path: s.Path})}, nil
-	}
-	devices, err := tripplite.Devices()
-	if err == nil && len(devices) == 0 {
-		err = tripplite.ErrNotFound
-	}
-	for _, info := range devices {
-		units = append(units, at(info))
-	}
-	return units, err
-}
-
-// hasState says whether a Reading's State is good: a partial error comes with one that lacks what the error names.
-func hasState(r tripplite.Reading) bool { return !r.State.Time.IsZero() }
-
-// tell says on standard error what could not be read of a unit that answers, and returns any other error.
-func (s *session) tell(err error) error {
-	var partial *tripplite.PartialError
-	if errors.As(err, &partial) {
-		s.complain(fmt.Errorf("not all could be read: %w", err))
-		return nil
-	}
-	return err
-}
-
-// complain writes an error to standard error, a line for each of several that were joined.
-func (s *session) complain(err error) {
-	for _, line := range strings.Split(err.Error(), "\n") {
-		fmt.Fprintln(s.stderr, "tripplite: "+strings.TrimPrefix(line, "tripplite: "))
-	}
-}
-
-// why is what there is to say of a unit that gave no State, without its path.
-func why(r tripplite.Reading) string {
-	if errors.Is(r.Err, context.DeadlineExceeded) {
-		return "the UPS does not answer: unplug its USB cable and plug it in again"
-	}
-	text := strings.TrimPrefix(r.Err.Error(), "tripplite: ")
-	text = strings.TrimPrefix(text, r.Info.Path+": ")
-	if errors.Is(r.Err, tripplite.ErrDisconnected) {
-		text, _, _ = strings.Cut(text, " (report 0x") // which transfer was the first to fail is for --debug
+// text writes an error in full: which unit, why, and with --debug the cause.
+func (s *session) text(err error) string {
+	e := &tripplite.Error{}
+	errors.As(err, &e)
+	text := joined(": ", e.Path, reason(err))
+	if s.Debug && e.Cause != nil && !errors.Is(err, tripplite.ErrUnsupported) {
+		text += fmt.Sprintf(" (%v)", e.Cause)
 	}
 	return text
+}
+
+// reason says why there is no State, without the path of the unit.
+func reason(err error) string {
+	var e *tripplite.Error
+	switch known := errors.As(err, &e); {
+	case errors.Is(err, context.Canceled):
+		return "interrupted"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "the UPS does not answer: unplug its USB cable and plug it in again"
+	case known && errors.Is(err, tripplite.ErrUnsupported) && e.Cause != nil:
+		return fmt.Sprintf("%s: %v", e.Reason(), e.Cause)
+	case known:
+		return e.Reason()
+	}
+	return err.Error()
+}
+
+// warnPartial warns of readings that a State lacks, and returns any other error.
+func (s *session) warnPartial(err error) error {
+	if err == nil || !tripplite.HasState(err) {
+		return err
+	}
+	s.warn(fmt.Errorf("not all could be read: %w", err))
+	return nil
 }

@@ -1,4 +1,5 @@
-// Virtual-ups serves UPSes that are not there, over USB/IP, for trying out programs that talk to UPSes:
+// Virtual-ups serves UPSes that are not there, over USB/IP, for trying out programs that talk to
+// UPSes:
 //
 //	virtual-ups smart1500lcd pro1500rt2u
 //
@@ -26,9 +27,9 @@ import (
 const port = "3240"
 
 type options struct {
-	Units  []string `arg:"" name:"unit" help:"A capture file, or the name of a built-in capture: ${captures}."`
-	Listen string   `default:"127.0.0.1:${port}" placeholder:"ADDRESS" help:"Where to serve them. USB/IP has no access control: anyone who reaches the address may take them (default: ${default})."`
-	Attach bool     `help:"Attach them to this machine as well (Linux, as root, with the module vhci-hcd)."`
+	Units  []string `arg:"" name:"unit" help:"${unit_help}"`
+	Listen string   `default:"127.0.0.1:${port}" placeholder:"ADDRESS" help:"${listen_help}"`
+	Attach bool     `help:"${attach_help}"`
 }
 
 func main() {
@@ -44,7 +45,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	parser, err := kong.New(&opts,
 		kong.Name("virtual-ups"),
 		kong.Description("Serves virtual UPSes over USB/IP, each made from a capture of a real one."),
-		kong.Vars{"captures": strings.Join(capture.Names(), ", "), "port": port},
+		kong.Vars{
+			"port": port,
+			"unit_help": "A capture file, or the name of a built-in capture: " +
+				strings.Join(capture.Names(), ", ") + ".",
+			"listen_help": "Where to serve them. USB/IP has no access control: anyone who reaches the " +
+				"address may take them (default: 127.0.0.1:" + port + ").",
+			"attach_help": "Attach them to this machine as well (Linux, as root, with the module vhci-hcd).",
+		},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { helped = true }), // called after the help was printed
 	)
@@ -97,7 +105,7 @@ func serve(ctx context.Context, opts options, stdout io.Writer) (err error) {
 	return nil
 }
 
-// attachCommand is what to run on the computer that is to have the unit.
+// attachCommand returns the command to run on the computer that is to have the unit.
 func attachCommand(address net.Addr, busID string) string {
 	host, number, err := net.SplitHostPort(address.String())
 	if err != nil {

@@ -74,11 +74,13 @@ func TestErrorsAreOneLineAndAnExitStatus(t *testing.T) {
 		status int
 		want   string
 	}{
-		"no unit":          {nil, 2, `expected "<unit> ..."`},
-		"unknown option":   {[]string{"--fast", "smart1500lcd"}, 2, "unknown flag --fast"},
-		"unknown unit":     {[]string{"smart1500lcd", "dumb1500"}, 1, `"dumb1500" is neither a capture file nor`},
-		"broken capture":   {[]string{broken}, 1, "broken.json: not a capture"},
-		"address in use":   {[]string{"--listen", taken.Addr().String(), "smart1500lcd"}, 1, "listen tcp"},
+		"no unit":        {nil, 2, `expected "<unit> ..."`},
+		"unknown option": {[]string{"--fast", "smart1500lcd"}, 2, "unknown flag --fast"},
+		"unknown unit": {[]string{"smart1500lcd", "dumb1500"}, 1,
+			`"dumb1500" is neither a capture file nor`},
+		"broken capture": {[]string{broken}, 1, "broken.json: not a capture"},
+		"address in use": {[]string{"--listen", taken.Addr().String(), "smart1500lcd"}, 1,
+			"listen tcp"},
 		"address nonsense": {[]string{"--listen", "nowhere", "smart1500lcd"}, 1, "missing port"},
 	} {
 		t.Run(name, func(t *testing.T) {

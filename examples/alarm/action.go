@@ -12,11 +12,13 @@ import (
 	"time"
 )
 
-// action is what an alarm does; an error has it done again.
+// action is what an alarm does. After an error it is tried again.
 type action func(ctx context.Context, message string) error
 
 // choose makes the action that the flags ask for.
-func choose(out io.Writer, dryRun bool, to, from, server string, args []string) (act action, err error) {
+func choose(
+	out io.Writer, dryRun bool, to, from, server string, args []string,
+) (act action, err error) {
 	var what string
 	switch {
 	case to != "":
@@ -37,7 +39,7 @@ func choose(out io.Writer, dryRun bool, to, from, server string, args []string) 
 
 func command(args []string) action {
 	return func(ctx context.Context, message string) error {
-		ctx, cancel := context.WithTimeout(ctx, time.Minute) // the UPS is not watched meanwhile
+		ctx, cancel := context.WithTimeout(ctx, time.Minute) // nobody watches the UPS meanwhile
 		defer cancel()
 		c := exec.CommandContext(ctx, args[0], args[1:]...)
 		c.Env = append(os.Environ(), "UPS_MESSAGE="+message)
@@ -50,7 +52,8 @@ func command(args []string) action {
 
 func mail(server, from, to string) action {
 	return func(_ context.Context, message string) error {
-		text := "From: " + from + "\r\nTo: " + to + "\r\nSubject: UPS: " + message + "\r\n\r\n" + message + "\r\n"
+		text := "From: " + from + "\r\nTo: " + to + "\r\n" +
+			"Subject: UPS: " + message + "\r\n\r\n" + message + "\r\n"
 		return smtp.SendMail(server, nil, from, []string{to}, []byte(text))
 	}
 }

@@ -1,5 +1,6 @@
-// Command bypath reads several UPSes that it knows by the port that each is plugged into, which stays the same when one drops off the
-// bus, and which no two of them share; serial numbers are often missing or the same.
+// Command bypath reads several UPSes, each known by the port that it is plugged into. The port
+// stays the same when a UPS leaves the bus and comes back, and no two share it; serial numbers are
+// often missing or the same:
 //
 //	bypath -ups rack=1-4.2:1.0 -ups desk=1-3:1.0
 //
@@ -18,7 +19,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/tripplite-go/tripplite"
@@ -40,17 +40,19 @@ func main() {
 		bank = tripplite.BankAt(slices.Collect(maps.Keys(names)))
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
 	err := run(ctx, os.Stdout, bank, names)
+	cancel()
 	bank.Close()
 	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-// run prints a line for each unit that answers, in the order of their paths, and returns what is wrong with the others: one that is
-// lost or slow spoils no other.
-func run(ctx context.Context, out io.Writer, bank *tripplite.Bank, names map[string]string) error {
+// run prints a line for each unit that answers, in the order of their paths. It returns what is
+// wrong with the others: one that is lost or slow spoils no other.
+func run(
+	ctx context.Context, out io.Writer, bank *tripplite.Bank, names map[string]string,
+) error {
 	readings, err := bank.Get(ctx)
 	if err != nil {
 		return err
@@ -59,26 +61,15 @@ func run(ctx context.Context, out io.Writer, bank *tripplite.Bank, names map[str
 		return tripplite.ErrNotFound // for a Bank of all units that is no error
 	}
 	var errs []error
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, r := range readings {
 		name := cmp.Or(names[r.Info.Path], r.Info.Path)
 		if r.Err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", name, r.Err))
-			if !errors.As(r.Err, new(*tripplite.PartialError)) {
-				continue // there is no State: nothing in it is a reading
-			}
 		}
-		fmt.Fprintf(table, "%s\t%s\n", name, line(r.State))
+		if tripplite.HasState(r.Err) {
+			r.State.Path = name
+			fmt.Fprintln(out, r.State)
+		}
 	}
-	return errors.Join(append(errs, table.Flush())...)
-}
-
-// line says "unknown" of what a unit does not report, or what could not be had this time.
-func line(state tripplite.State) string {
-	power := "unknown"
-	if mains, known := state.Status.ACPresent.Get(); known { // a unit that does not say is not on battery
-		power = map[bool]string{true: "mains", false: "battery"}[mains]
-	}
-	return fmt.Sprintf("power: %s\tinput: %v V\tload: %v %%\tcharge: %v %%\tleft: %v",
-		power, state.Input.Voltage, state.Output.PercentLoad, state.RemainingCapacity, state.RunTimeToEmpty)
+	return errors.Join(errs...)
 }

@@ -1,12 +1,12 @@
-// Command embedcollector is an HTTP server of one's own that also shows every UPS attached: to Prometheus at /metrics, among whatever
-// else the program measures, and to a load balancer at /power, which fails while mains does.
+// Command embedcollector is an HTTP server of one's own that also shows every UPS attached: to
+// Prometheus at /metrics, among whatever else the program measures, and to a load balancer at
+// /power, which fails while a UPS runs on battery:
 //
 //	embedcollector -listen :8080
 package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -31,11 +31,11 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	// Without Close the kernel's own driver does not get the UPSes back, so the signals end run and not the process.
+	bank := tripplite.NewBank() // finds units that are plugged in later
+	// A signal ends run, not the process, so that Close gives the UPSes back.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	bank := tripplite.NewBank() // finds units that are plugged in later; that there is none now is no error
 	err = run(ctx, listener, bank)
+	stop()
 	bank.Close()
 	if err != nil {
 		log.Fatal(err)
@@ -50,7 +50,9 @@ func run(ctx context.Context, listener net.Listener, source collector.Source) er
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /power", func(w http.ResponseWriter, r *http.Request) { power(w, r, source) })
+	mux.HandleFunc("GET /power", func(w http.ResponseWriter, r *http.Request) {
+		power(w, r, source)
+	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 
 	served := make(chan error, 1)
@@ -60,12 +62,13 @@ func run(ctx context.Context, listener net.Listener, source collector.Source) er
 		return err
 	case <-ctx.Done():
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second) // for the requests under way
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second) // for open requests
 	defer cancel()
 	return server.Shutdown(ctx)
 }
 
-// power answers 503 while a unit says that mains has failed. A unit that is lost says nothing of mains, so that it fails no check.
+// power answers 503 while a unit says that it runs on battery. A unit that is lost says nothing of
+// line power, so it fails no check.
 func power(w http.ResponseWriter, r *http.Request, source collector.Source) {
 	ctx, cancel := context.WithTimeout(r.Context(), collector.DefaultTimeout)
 	defer cancel()
@@ -76,18 +79,14 @@ func power(w http.ResponseWriter, r *http.Request, source collector.Source) {
 	}
 	status, text := http.StatusOK, ""
 	for _, unit := range readings {
-		mains, known := unit.State.Status.ACPresent.Get()
-		switch {
-		case unit.Err != nil && !errors.As(unit.Err, new(*tripplite.PartialError)):
+		if !tripplite.HasState(unit.Err) {
 			text += fmt.Sprintf("%s: lost: %v\n", unit.Info.Path, unit.Err)
-		case !known:
-			text += fmt.Sprintf("%s: it does not say\n", unit.Info.Path)
-		case mains:
-			text += fmt.Sprintf("%s: on mains\n", unit.Info.Path)
-		default:
-			status = http.StatusServiceUnavailable
-			text += fmt.Sprintf("%s: on battery, %v left\n", unit.Info.Path, unit.State.RunTimeToEmpty)
+			continue
 		}
+		if onBattery, known := unit.State.OnBattery(); known && onBattery {
+			status = http.StatusServiceUnavailable
+		}
+		text += unit.State.String() + "\n"
 	}
 	w.WriteHeader(status)
 	fmt.Fprint(w, text)

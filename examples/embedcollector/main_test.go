@@ -43,39 +43,50 @@ func serve(t *testing.T, source collector.Source) func(path string) (status int,
 }
 
 func TestTheServerShowsEveryUnit(t *testing.T) {
-	rack, desk := tripplitetest.NewUPS(t, "pro1500rt2u"), tripplitetest.NewUPS(t, "smart1500lcd")
+	rack, desk := tripplitetest.NewUPS(t, "smart1500slt"), tripplitetest.NewUPS(t, "smart1500lcd")
 	rack.Info.Path, desk.Info.Path = "1-1:1.0", "1-2:1.0"
+	desk.SetStatus("BelowRemainingCapacityLimit", false)
+	desk.SetLoad(36)
 	get := serve(t, tripplitetest.NewBank(t, rack, desk))
 	metrics := func() []string {
 		status, text := get("/metrics")
 		require.Equal(t, http.StatusOK, status)
 		return strings.Split(text, "\n")
 	}
+	const (
+		racks = "1-1:1.0: on line power, charge 100 %, load 12 %, input 120.3 V, output 120.3 V\n"
+		desks = ", charge 100 %, runtime 16 min 44 s, load 36 %"
+	)
 
 	status, text := get("/power")
 	assert.Equal(t, http.StatusOK, status)
-	assert.Equal(t, "1-1:1.0: on mains\n1-2:1.0: on mains\n", text)
+	assert.Equal(t, racks+"1-2:1.0: on line power"+desks+", input 117.2 V, output 117.2 V\n", text)
 	assert.Subset(t, metrics(), []string{
 		`tripplite_up{path="1-1:1.0"} 1`, `tripplite_up{path="1-2:1.0"} 1`,
-		`tripplite_input_volts{path="1-1:1.0"} 123.3`, `tripplite_input_volts{path="1-2:1.0"} 117.2`,
+		`tripplite_input_volts{path="1-1:1.0"} 120.3`, `tripplite_input_volts{path="1-2:1.0"} 117.2`,
 		`tripplite_status{flag="ac_present",path="1-2:1.0"} 1`,
 	})
 
 	desk.PowerFailure()
 	status, text = get("/power")
 	assert.Equal(t, http.StatusServiceUnavailable, status)
-	assert.Equal(t, "1-1:1.0: on mains\n1-2:1.0: on battery, 16m44s left\n", text)
-	assert.Subset(t, metrics(), []string{`tripplite_status{flag="ac_present",path="1-2:1.0"} 0`, `tripplite_input_volts{path="1-2:1.0"} 0`})
+	assert.Equal(t, racks+"1-2:1.0: on battery"+desks+", input 0 V, output 117.2 V\n", text)
+	assert.Subset(t, metrics(), []string{
+		`tripplite_status{flag="ac_present",path="1-2:1.0"} 0`,
+		`tripplite_input_volts{path="1-2:1.0"} 0`,
+	})
 
 	desk.Unplug()
 	rack.FailReport(0x18, errors.New("no answer"))
 	status, text = get("/power")
 	assert.Equal(t, http.StatusOK, status, "a lost unit is not a power failure")
-	assert.Equal(t, "1-1:1.0: on mains\n1-2:1.0: lost: tripplite: 1-2:1.0: the UPS is disconnected: it is read again as soon as it is "+
+	assert.Equal(t, "1-1:1.0: on line power, charge 100 %, load 12 %, output 120.3 V\n"+
+		"1-2:1.0: lost: read 1-2:1.0: the UPS is disconnected: it is read again as soon as it is "+
 		"back at this port (report 0x32: the unit is unplugged)\n", text)
 	lines := metrics()
-	assert.Subset(t, lines, []string{`tripplite_up{path="1-1:1.0"} 1`, `tripplite_up{path="1-2:1.0"} 0`})
-	assert.NotContains(t, strings.Join(lines, "\n"), "tripplite_input_volts", "what is not known has no series")
+	assert.Contains(t, lines, `tripplite_up{path="1-1:1.0"} 1`)
+	assert.Contains(t, lines, `tripplite_up{path="1-2:1.0"} 0`)
+	assert.NotContains(t, strings.Join(lines, "\n"), "tripplite_input_volts", "unknown: no series")
 
 	status, _ = get("/nowhere")
 	assert.Equal(t, http.StatusNotFound, status)

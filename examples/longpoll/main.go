@@ -1,4 +1,5 @@
-// Command longpoll prints a line whenever a UPS says something new, and goes on while the UPS is unplugged and after:
+// Command longpoll prints a line whenever a UPS says something new. It goes on while the UPS is
+// unplugged and after:
 //
 //	longpoll -every 1m
 package main
@@ -18,34 +19,34 @@ import (
 )
 
 func main() {
-	path := flag.String("path", "", "watch the UPS at this path, such as 1-4.2:1.0, in place of the first one")
-	every := flag.Duration("every", time.Minute, "read the UPS as often, also while it announces nothing")
+	path := flag.String("path", "", "the path of the UPS, such as 1-4.2:1.0; otherwise the first one")
+	every := flag.Duration("every", time.Minute, "how often to read while nothing is announced")
 	flag.Parse()
-	// Without Close the kernel's own driver does not get the UPS back, so the signals end run and not the process.
+	ups, err := tripplite.Open(*path)
+	if err != nil {
+		log.Fatal(err) // only at the start: a UPS that is lost later is found again
+	}
+	// A signal ends run, not the process, so that Close gives the UPS back.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	open := func() (*tripplite.Battery, error) { return tripplite.Open(*path) }
-	if err := run(ctx, os.Stdout, *every, open); err != nil {
+	err = run(ctx, os.Stdout, ups, *every)
+	stop()
+	ups.Close()
+	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, out io.Writer, every time.Duration, open func() (*tripplite.Battery, error)) error {
-	ups, err := open()
-	if err != nil {
-		return err // only the first time: a UPS that is lost later is found again
-	}
-	defer ups.Close()
+func run(
+	ctx context.Context, out io.Writer, ups *tripplite.Battery, every time.Duration,
+) error {
 	last := ""
 	for state, err := range ups.Watch(ctx, every) {
-		line := ""
+		line := state.String() // of an announcement only what was announced
 		switch {
-		case state.Time.IsZero():
-			line = fmt.Sprintf("lost: %v", err) // Watch says it once; what the UPS said before is no longer known
+		case !tripplite.HasState(err):
+			line = fmt.Sprintf("lost: %v", err) // what the UPS said before is no longer known
 		case err != nil:
-			line = fmt.Sprintf("%s (not all could be read: %v)", describe(state), err)
-		default:
-			line = describe(state)
+			line += fmt.Sprintf(" (not all could be read: %v)", err)
 		}
 		if line == last {
 			continue
@@ -56,14 +57,4 @@ func run(ctx context.Context, out io.Writer, every time.Duration, open func() (*
 		}
 	}
 	return nil // ctx is done
-}
-
-func describe(state tripplite.State) string {
-	power := "power unknown" // a UPS that does not say is not on battery
-	if mains, known := state.Status.ACPresent.Get(); known && mains {
-		power = "on mains"
-	} else if known {
-		power = "on battery"
-	}
-	return fmt.Sprintf("%s, input %v V, charge %v %%, %v left", power, state.Input.Voltage, state.RemainingCapacity, state.RunTimeToEmpty)
 }

@@ -1,14 +1,12 @@
-// Command structuredlog logs what a UPS says as JSON, with the attribute names of OpenTelemetry's semantic conventions where those have
-// one (hw.*, error.*), and names of the same manner where they have none (ups.*):
+// Command structuredlog logs what a UPS says as JSON by log/slog. A State is a slog.LogValuer,
+// which logs what is known and nothing else:
 //
 //	structuredlog -every 1m
 package main
 
 import (
 	"context"
-	"errors"
 	"flag"
-	"io"
 	"log"
 	"log/slog"
 	"os"
@@ -20,83 +18,44 @@ import (
 )
 
 func main() {
-	path := flag.String("path", "", "watch the UPS at this path, such as 1-4.2:1.0, in place of the first one")
-	every := flag.Duration("every", time.Minute, "log a record as often, also while the UPS announces nothing")
+	path := flag.String("path", "", "the path of the UPS, such as 1-4.2:1.0; otherwise the first one")
+	every := flag.Duration("every", time.Minute, "how often to read while nothing is announced")
 	flag.Parse()
-	// Without Close the kernel's own driver does not get the UPS back, so the signals end run and not the process.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	open := func(opts ...tripplite.Option) (*tripplite.Battery, error) { return tripplite.Open(*path, opts...) }
-	if err := run(ctx, os.Stdout, *every, open); err != nil {
+	logger := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	ups, err := tripplite.Open(*path, tripplite.WithLogger(logger)) // logs disconnects as well
+	if err != nil {
 		log.Fatal(err)
 	}
+	// A signal ends run, not the process, so that Close gives the UPS back.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	run(ctx, logger, ups, *every)
+	stop()
+	ups.Close()
 }
 
-func run(ctx context.Context, out io.Writer, every time.Duration, open func(...tripplite.Option) (*tripplite.Battery, error)) error {
-	logger := slog.New(slog.NewJSONHandler(out, nil))
-	ups, err := open(tripplite.WithLogger(logger.With("otel.scope.name", "tripplite"))) // the package's own words, such as of a drop
-	if err != nil {
-		return err
-	}
-	defer ups.Close()
+func run(ctx context.Context, logger *slog.Logger, ups *tripplite.Battery, every time.Duration) {
 	for state, err := range ups.Watch(ctx, every) {
-		info := ups.Info() // each time: another UPS may be plugged in at the port
-		attrs := []slog.Attr{
-			slog.String("hw.id", info.Path), slog.String("hw.type", "battery"),
-			slog.String("hw.vendor", info.Manufacturer), slog.String("hw.model", info.Product),
+		if !tripplite.HasState(err) {
+			logger.Error("no reading", "path", ups.Info().Path, "error", err.Error())
+			continue
 		}
+		level, attrs := slog.LevelInfo, []any{"ups", state}
 		if err != nil {
-			attrs = append(attrs, slog.String("error.type", kind(err)), slog.String("error.message", err.Error()))
+			attrs = append(attrs, "error", err.Error()) // the State lacks what it names
 		}
-		level, message := judge(state)
-		logger.LogAttrs(ctx, level, message, append(attrs, readings(state)...)...)
-	}
-	return nil
-}
-
-// judge makes an event of a State. No State is no power failure, and neither is a unit that does not say whether mains is there.
-func judge(state tripplite.State) (level slog.Level, event string) {
-	mains, known := state.Status.ACPresent.Get()
-	switch {
-	case state.Time.IsZero():
-		return slog.LevelError, "ups.lost"
-	case known && !mains:
-		return slog.LevelWarn, "ups.on_battery"
-	case known:
-		return slog.LevelInfo, "ups.on_mains"
-	}
-	return slog.LevelInfo, "ups.reading"
-}
-
-// kind is an error.type: one of few words, which a query can group by.
-func kind(err error) string {
-	switch {
-	case errors.As(err, new(*tripplite.PartialError)):
-		return "partial"
-	case errors.Is(err, tripplite.ErrDisconnected):
-		return "disconnected"
-	case errors.Is(err, tripplite.ErrPermission):
-		return "permission"
-	case errors.Is(err, tripplite.ErrBusy):
-		return "busy"
-	}
-	return "_OTHER" // the convention's word for the rest
-}
-
-// readings leaves out what is not known, for the same reason that a Value has no zero.
-func readings(state tripplite.State) (attrs []slog.Attr) {
-	add := func(name string, v tripplite.Value[float64], scale float64) {
-		if value, known := v.Get(); known {
-			attrs = append(attrs, slog.Float64(name, value*scale))
+		var alerts []string
+		for _, a := range state.Alerts() {
+			alerts = append(alerts, a.Name)
+			level = max(level, levels[a.Severity])
 		}
+		if alerts != nil {
+			attrs = append(attrs, "alerts", alerts)
+		}
+		logger.Log(ctx, level, "reading", attrs...)
 	}
-	add("ups.input.voltage", state.Input.Voltage, 1)
-	add("ups.output.voltage", state.Output.Voltage, 1)
-	add("ups.output.power", state.Output.ActivePower, 1)
-	add("ups.output.utilization", state.Output.PercentLoad, 0.01)
-	add("hw.battery.charge", state.RemainingCapacity, 0.01)
-	if left, known := state.RunTimeToEmpty.Get(); known {
-		attrs = append(attrs, slog.Float64("hw.battery.time_left", left.Seconds()))
-	}
-	return attrs
+}
+
+var levels = map[tripplite.Severity]slog.Level{
+	tripplite.Warning:  slog.LevelWarn,
+	tripplite.Critical: slog.LevelError,
 }

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Marshal writes a capture as the built-in ones are written: indented, and each report on a line of its own.
+// Marshal writes a capture as the built-in ones are written: indented, and each report on a line of
+// its own.
 func (c *Capture) Marshal() ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
@@ -27,7 +28,8 @@ func (c *Capture) Marshal() ([]byte, error) {
 			inReport = false
 			out.WriteString(trimmed + "\n")
 		case inReport:
-			out.WriteString(strings.Replace(trimmed, `"id": "00`, `"id": "`, 1)) // a report id has two digits
+			// A report id has two digits.
+			out.WriteString(strings.Replace(trimmed, `"id": "00`, `"id": "`, 1))
 			if strings.HasSuffix(trimmed, ",") {
 				out.WriteString(" ")
 			}

@@ -34,7 +34,8 @@ func TestMarshalWritesInTheMannerOfTheBuiltInCaptures(t *testing.T) {
 }
 
 func TestAWrongIDIsKeptAndReplayed(t *testing.T) {
-	c := &Capture{Name: "x", Interfaces: []Interface{{Reports: []Report{{Type: Feature, ID: 0x32, Error: WrongID, Bytes: []byte{0xb2, 1}, Origin: Captured}}}}}
+	c := &Capture{Name: "x", Interfaces: []Interface{{Reports: []Report{
+		{Type: Feature, ID: 0x32, Error: WrongID, Bytes: []byte{0xb2, 1}, Origin: Captured}}}}}
 	text, err := c.Marshal()
 	require.NoError(t, err)
 	again, err := Parse(text)
@@ -55,4 +56,40 @@ func TestAWrongIDIsKeptAndReplayed(t *testing.T) {
 		_, err = Parse(text)
 		require.ErrorContains(t, err, "wrong id", name)
 	}
+}
+
+// FuzzParse checks that whatever is a capture can be written, read again and played back.
+func FuzzParse(f *testing.F) {
+	for _, name := range Names() {
+		text, err := testdata.Captures.ReadFile("captures/" + name + ".json")
+		require.NoError(f, err)
+		f.Add(text)
+	}
+	for _, text := range []string{
+		``, `{`, `[]`, `null`, `{"interfaces": [{}]}`, `{"interfaces": [{"reports": [null]}]}`,
+		`{"interfaces": [{"traffic": [
+			{"type": "sent", "id": "0x11", "bytes": "1101", "origin": "captured"}]}]}`,
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		c, err := Parse(text)
+		if err != nil {
+			require.Nil(t, c)
+			return
+		}
+		written, err := c.Marshal()
+		require.NoError(t, err)
+		again, err := Parse(written)
+		require.NoError(t, err)
+		rewritten, err := again.Marshal()
+		require.NoError(t, err)
+		require.Equal(t, string(written), string(rewritten))
+		for n, i := range c.Interfaces {
+			d := c.Device(n)
+			for _, r := range i.Reports {
+				_, _ = d.GetFeatureReport([]byte{byte(r.ID), 0, 0})
+			}
+		}
+	})
 }

@@ -20,30 +20,45 @@ func Open(namesOrFiles []string, opts ...tripplite.Option) ([]*tripplite.Battery
 		}
 		info := Info(c)
 		if named[c.Name]++; named[c.Name] > 1 {
-			info.Path = fmt.Sprintf("%s#%d", c.Name, named[c.Name]) // units are told apart by their paths
+			info.Path = fmt.Sprintf("%s#%d", c.Name, named[c.Name]) // no two units share a path
 		}
-		of := []tripplite.Option{tripplite.WithDeviceInfo(info), tripplite.WithReportDescriptor(c.Interfaces[c.UPSInterface].Descriptor)}
+		of := []tripplite.Option{
+			tripplite.WithDeviceInfo(info),
+			tripplite.WithReportDescriptor(c.Interfaces[c.UPSInterface].Descriptor),
+		}
 		units = append(units, tripplite.New(c.Device(c.UPSInterface), append(of, opts...)...))
 	}
 	return units, nil
 }
 
-// Info is what a capture says of its unit. Its name stands for the path.
+// Info returns what a capture says of its unit. Its name stands for the path.
 func Info(c *capture.Capture) tripplite.DeviceInfo {
 	return tripplite.DeviceInfo{
-		Path: c.Name, VendorID: uint16(c.VendorID), ProductID: uint16(c.ProductID), Release: uint16(c.Release),
-		Serial: c.Serial, Manufacturer: c.Manufacturer, Product: c.Product, Interface: c.UPSInterface,
+		Path:         c.Name,
+		VendorID:     uint16(c.VendorID),
+		ProductID:    uint16(c.ProductID),
+		Release:      uint16(c.Release),
+		Serial:       c.Serial,
+		Manufacturer: c.Manufacturer,
+		Product:      c.Product,
+		Interface:    c.UPSInterface,
 	}
 }
 
-// Capture is the reverse of [Info]: a capture of a unit without its reports, and without the other interfaces that it may have.
+// Capture is the reverse of [Info]. It returns a capture of a unit without its reports, and without
+// the other interfaces that the unit may have.
 func Capture(info tripplite.DeviceInfo, descriptor []byte) *capture.Capture {
 	only := capture.Interface{Descriptor: descriptor, Reports: []capture.Report{}}
 	if len(descriptor) > 0 {
 		only.DescriptorOrigin = capture.Captured
 	}
 	return &capture.Capture{
-		VendorID: capture.ID(info.VendorID), ProductID: capture.ID(info.ProductID), Release: capture.ID(info.Release),
-		Serial: info.Serial, Manufacturer: info.Manufacturer, Product: info.Product, Interfaces: []capture.Interface{only},
+		VendorID:     capture.ID(info.VendorID),
+		ProductID:    capture.ID(info.ProductID),
+		Release:      capture.ID(info.Release),
+		Serial:       info.Serial,
+		Manufacturer: info.Manufacturer,
+		Product:      info.Product,
+		Interfaces:   []capture.Interface{only},
 	}
 }

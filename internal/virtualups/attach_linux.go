@@ -16,7 +16,8 @@ import (
 // AnyPort makes [UPS.Attach] choose the first port that is free.
 const AnyPort = -1
 
-// The files through which programs use the virtual host controller: the kernel's drivers/usb/usbip/vhci_sysfs.c.
+// The files through which programs use the virtual host controller: the kernel's
+// drivers/usb/usbip/vhci_sysfs.c.
 const (
 	vhciDirectory = "/sys/devices/platform/vhci_hcd.0"
 	usbDevices    = "/sys/bus/usb/devices"
@@ -32,19 +33,22 @@ const (
 	stateFree = 4 // VDEV_ST_NULL of the kernel's drivers/usb/usbip/usbip_common.h
 )
 
-// What the kernel does to a device, it does soon; on an emulated machine, less soon.
+// How long the kernel may take to set a device up or to let it go, also on an emulated machine.
 const (
 	kernelWithin = 10 * time.Second
 	lookEach     = 2 * time.Millisecond
 )
 
-// FreePorts lists the ports of this machine's virtual host controller that a unit may be attached to.
+// FreePorts lists the ports of this machine's virtual host controller that a unit may be attached
+// to.
 func FreePorts() ([]int, error) { return freePorts(vhciDirectory) }
 
 func freePorts(directory string) ([]int, error) {
-	files, err := filepath.Glob(filepath.Join(directory, "status*")) // one for each controller: status, status.1, ...
+	// One for each controller: status, status.1, and so on.
+	files, err := filepath.Glob(filepath.Join(directory, "status*"))
 	if err == nil && len(files) == 0 {
-		err = fmt.Errorf("this kernel has no virtual USB host controller (try: modprobe vhci-hcd): %w", fs.ErrNotExist)
+		err = fmt.Errorf("this kernel has no virtual USB host controller (try: modprobe vhci-hcd): %w",
+			fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, err
@@ -72,9 +76,10 @@ func freePorts(directory string) ([]int, error) {
 	return ports, nil
 }
 
-// Attach plugs the unit into this machine's kernel, at a port of its virtual host controller, and returns when the kernel has taken
-// it into use. It needs root and the module vhci-hcd, and a unit that no one has imported. A unit that is unplugged is plugged in
-// by it, so that Unplug and then Attach moves a unit to another port. From now on [UPS.Plug] attaches it at this port again.
+// Attach plugs the unit into this machine's kernel, at a port of its virtual host controller. It
+// returns when the kernel has set the unit up. It needs root, the module vhci-hcd, and a unit that
+// nobody has imported. It plugs in a unit that is unplugged: Unplug and then Attach move a unit to
+// another port. From then on [UPS.Plug] attaches the unit at this port again.
 func (u *UPS) Attach(port int) error {
 	if err := u.attachTo(port); err != nil {
 		return fmt.Errorf("attaching %s: %w", u.BusID(), err)
@@ -113,7 +118,8 @@ func (u *UPS) attachTo(port int) error {
 		return err
 	}
 	err = u.await("the kernel to configure it", func() bool {
-		// The file is empty until the device is configured, and a read of it waits while its drivers are being found.
+		// The file is empty until the device is configured, and a read of it waits while its
+		// drivers are being found.
 		value, err := os.ReadFile(filepath.Join(usbDevices, name, "bConfigurationValue"))
 		return err == nil && strings.TrimSpace(string(value)) != "" || u.changedSince(changes)
 	})
@@ -151,8 +157,8 @@ func (u *UPS) importOver(address string) (*net.TCPConn, deviceRecord, error) {
 	return connection, record, nil
 }
 
-// plugInAnywhere tries another port when another program was quicker. Units of one server take turns, because the kernel logs it as
-// an error.
+// plugInAnywhere plugs the unit in at a free port, or at the next one when another program was
+// quicker. Units of one server take turns: the kernel logs a lost race as an error.
 func (u *UPS) plugInAnywhere(connection *net.TCPConn, device deviceRecord) (int, error) {
 	u.server.attaching.Lock()
 	defer u.server.attaching.Unlock()
@@ -171,7 +177,7 @@ func (u *UPS) plugInAnywhere(connection *net.TCPConn, device deviceRecord) (int,
 	}
 }
 
-// plugInAt waits until the kernel is through with what was at the port before.
+// plugInAt plugs the unit in at a port once the kernel has let go of the device before.
 func (u *UPS) plugInAt(port int, connection *net.TCPConn, device deviceRecord) error {
 	if err := u.awaitFree(port); err != nil {
 		return err
@@ -193,7 +199,8 @@ func handOver(port int, connection *net.TCPConn, device deviceRecord) error {
 	return errors.Join(err, writeErr)
 }
 
-// Detach takes the unit out of this machine's kernel, from the kernel's side, and leaves it exported for others.
+// Detach takes the unit out of this machine's kernel, from the kernel's side. The unit stays
+// exported.
 func (u *UPS) Detach() error {
 	u.mu.Lock()
 	port, attached := u.port, u.reattach != nil
@@ -204,7 +211,7 @@ func (u *UPS) Detach() error {
 	}
 	err := os.WriteFile(filepath.Join(vhciDirectory, "detach"), []byte(strconv.Itoa(port)), 0)
 	if errors.Is(err, syscall.EINVAL) {
-		err = nil // it has gone already
+		err = nil // the kernel has no device at the port any more
 	}
 	if err == nil {
 		err = u.awaitFree(port)
@@ -215,8 +222,8 @@ func (u *UPS) Detach() error {
 	return nil
 }
 
-// awaitFree waits until the port's device has gone from the USB stack too: one that is replaced before the hub's driver noticed
-// that it went would be taken for the same, not reset.
+// awaitFree waits until the port's device has left the USB stack too. The hub's driver would take a
+// device that comes before it noticed that for the same one, reset.
 func (u *UPS) awaitFree(port int) error {
 	name, err := deviceName(vhciDirectory, port)
 	if err != nil {
@@ -254,8 +261,9 @@ func (u *UPS) await(what string, done func() bool) error {
 	return nil
 }
 
-// Path returns the name of the interface in /sys/bus/usb/devices, such as "2-1:1.0", which is its path in hidapi too. It is an error
-// if the unit was never attached; while it is unplugged, the path is that of the port it was at.
+// Path returns the name of the interface in /sys/bus/usb/devices, such as "2-1:1.0", which is also
+// its path in hidapi. It fails if the unit was never attached. While the unit is unplugged, the
+// path is that of its last port.
 func (i *Interface) Path() (string, error) {
 	i.ups.mu.Lock()
 	port, attached := i.ups.port, i.ups.reattach != nil
@@ -270,8 +278,9 @@ func (i *Interface) Path() (string, error) {
 	return fmt.Sprintf("%s:%d.%d", name, configurationValue, i.number), nil
 }
 
-// deviceName is that of a device at a port of the virtual host controller: its root hub's bus number and the hub's own number of
-// the port. Each controller has two root hubs with as many ports each: of its ports, the first half are the slower hub's.
+// deviceName returns the name of a device at a port of the virtual host controller: the bus number
+// of its root hub and the number of the port on that hub. Each controller has two root hubs with
+// the same number of ports. The first half of its ports belong to the slower hub.
 func deviceName(directory string, port int) (string, error) {
 	ports, err := hubFile(directory, "maxchild")
 	if err != nil {
@@ -288,7 +297,7 @@ func deviceName(directory string, port int) (string, error) {
 	return fmt.Sprintf("%d-%d", bus, port+1), nil
 }
 
-// hubFile reads a number about the root hub of a controller that takes devices of USB 2 and older.
+// hubFile reads a number of a controller's root hub for devices of USB 2 and older.
 func hubFile(controller, file string) (int, error) {
 	hubs, err := filepath.Glob(filepath.Join(controller, "usb*"))
 	if err != nil {

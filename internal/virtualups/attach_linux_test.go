@@ -10,7 +10,8 @@ import (
 	"github.com/tripplite-go/tripplite/internal/capture"
 )
 
-// controllers is a directory like /sys/devices/platform with two virtual host controllers of four ports each.
+// controllers is a directory like /sys/devices/platform with two virtual host controllers of four
+// ports each.
 func controllers(t *testing.T) (first string) {
 	t.Helper()
 	dir := t.TempDir()

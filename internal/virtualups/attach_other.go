@@ -10,7 +10,8 @@ import (
 // AnyPort makes [UPS.Attach] choose the first port that is free.
 const AnyPort = -1
 
-var errNotHere = fmt.Errorf("units can be attached to Linux kernels only: %w", errors.ErrUnsupported)
+var errNotHere = fmt.Errorf(
+	"units can be attached to Linux kernels only: %w", errors.ErrUnsupported)
 
 // FreePorts fails: only Linux has a virtual host controller.
 func FreePorts() ([]int, error) { return nil, errNotHere }

@@ -19,9 +19,11 @@ type Counts struct {
 
 // Request is a control transfer without its length: the setup packet of USB 2.0 table 9-2.
 type Request struct {
-	Type  byte   // bmRequestType
-	Code  byte   // bRequest
-	Value uint16 // wValue; of GET_REPORT and SET_REPORT, the report's type in the high byte, its id in the low one
+	Type byte // bmRequestType
+	Code byte // bRequest
+	// Value is wValue. Of GET_REPORT and SET_REPORT it has the report's type in the high byte, its
+	// id in the low one.
+	Value uint16
 	Index uint16 // wIndex; of those two, the interface
 }
 
@@ -42,7 +44,8 @@ func (c Counts) Transfers() int {
 	return n
 }
 
-// Reads returns how often a report was asked for by GET_REPORT, of either type and on any interface.
+// Reads returns how often a report was asked for by GET_REPORT, of either type and on any
+// interface.
 func (c Counts) Reads(id byte) int {
 	n := 0
 	for request, times := range c.Control {
@@ -63,7 +66,7 @@ func (u *UPS) Counts() Counts {
 	return c
 }
 
-// ResetCounts starts counting anew, such as after the kernel has asked all it wants to know of a unit just plugged in.
+// ResetCounts starts counting anew, such as after the kernel has set a unit up.
 func (u *UPS) ResetCounts() {
 	u.count(func(c *Counts) { *c = Counts{Control: map[Request]int{}, Waiting: c.Waiting} })
 }

@@ -18,7 +18,8 @@ const (
 	typeReport        = 0x22
 )
 
-// Indexes of the strings that the device descriptor names. They are the virtual unit's own: captures do not tell a unit's.
+// Indexes of the strings that the device descriptor names. They are the virtual unit's own:
+// captures have the strings without them.
 const (
 	indexManufacturer = 1
 	indexProduct      = 2
@@ -36,11 +37,13 @@ const (
 	selfPowered   = 0xc0 // bmAttributes; bit 7 is always set (USB 2.0 table 9-10)
 	pollEachMilli = 10   // bInterval
 
-	// absentLength is what the HID descriptor declares for a report descriptor that cannot be had: not 0, so that hosts ask for it.
+	// absentLength is the length that is declared for a missing report descriptor. It is not 0, so
+	// that hosts ask for the descriptor.
 	absentLength = 64
 )
 
-// indexOf is 0, which means that there is no such string, where the string is empty (USB 2.0 section 9.6.7).
+// indexOf returns the index of a string, or 0 for an empty one: 0 says that there is no such string
+// (USB 2.0 section 9.6.7).
 func indexOf(index byte, s string) byte {
 	if s == "" {
 		return 0
@@ -63,14 +66,15 @@ func deviceDescriptor(c *capture.Capture) []byte {
 		1) // configurations
 }
 
-// configurationDescriptor is followed by all that belongs to it, in the order of HID 1.11 section 7.1. A report descriptor counts
-// with its length.
+// configurationDescriptor returns the descriptor and all that belongs to it, in the order of HID
+// 1.11 section 7.1. Of the report descriptors only the lengths matter.
 func configurationDescriptor(reportDescriptors [][]byte) []byte {
 	var parts []byte
 	for n, report := range reportDescriptors {
-		parts = append(parts, 9, typeInterface, byte(n), 0, 1, classHID, 0, 0, 0) // USB 2.0 table 9-12: one endpoint
+		// USB 2.0 table 9-12: one endpoint. Table 9-13: IN, interrupt.
+		parts = append(parts, 9, typeInterface, byte(n), 0, 1, classHID, 0, 0, 0)
 		parts = append(parts, hidDescriptor(report)...)
-		parts = append(parts, 7, typeEndpoint, 0x81+byte(n), 0x03, maxPacket, 0, pollEachMilli) // table 9-13: IN, interrupt
+		parts = append(parts, 7, typeEndpoint, 0x81+byte(n), 0x03, maxPacket, 0, pollEachMilli)
 	}
 	d := []byte{9, typeConfiguration} // USB 2.0 table 9-10
 	d = binary.LittleEndian.AppendUint16(d, uint16(9+len(parts)))
@@ -78,7 +82,7 @@ func configurationDescriptor(reportDescriptors [][]byte) []byte {
 	return append(d, parts...)
 }
 
-// hidDescriptor has the fields of HID 1.11 section 6.2.1.
+// hidDescriptor returns the fields of HID 1.11 section 6.2.1.
 func hidDescriptor(report []byte) []byte {
 	length := len(report)
 	if length == 0 {
@@ -90,7 +94,7 @@ func hidDescriptor(report []byte) []byte {
 	return binary.LittleEndian.AppendUint16(d, uint16(length))
 }
 
-// stringDescriptor is nil where the unit has no such string (USB 2.0 section 9.6.7).
+// stringDescriptor returns a string (USB 2.0 section 9.6.7), or nil where the unit has no such one.
 func stringDescriptor(c *capture.Capture, index byte) []byte {
 	if index == 0 {
 		return binary.LittleEndian.AppendUint16([]byte{4, typeString}, langEnUS)

@@ -46,7 +46,7 @@ const (
 // reportTypes are those of HID 1.11 section 7.2.1 that a UPS has; 2 would be output.
 var reportTypes = map[byte]capture.Type{1: capture.Input, 3: capture.Feature}
 
-// control is the control endpoint of a unit from when it is plugged in.
+// control is the control endpoint of a unit since it was plugged in.
 type control struct {
 	ups           *UPS
 	configuration byte
@@ -55,20 +55,24 @@ type control struct {
 }
 
 func newControl(u *UPS) *control {
-	c := &control{ups: u, idle: make([]byte, len(u.Interfaces)), protocol: make([]byte, len(u.Interfaces))}
+	n := len(u.Interfaces)
+	c := &control{ups: u, idle: make([]byte, n), protocol: make([]byte, n)}
 	for n := range c.protocol {
 		c.protocol[n] = reportProtocol // HID 1.11 section 7.2.6: what a device starts with
 	}
 	return c
 }
 
-// requestKind is what a handler is found by.
+// handler answers a request; data are the bytes that came with it.
+type handler func(c *control, r Request, data []byte) Answer
+
+// requestKind selects a handler.
 type requestKind struct {
 	kind, code byte
 }
 
-// handlers has every request that a unit knows; it stalls the others (USB 2.0 section 9.2.7).
-var handlers = map[requestKind]func(c *control, r Request, data []byte) Answer{
+// handlers has every request that a unit knows. It stalls the others (USB 2.0 section 9.2.7).
+var handlers = map[requestKind]handler{
 	{standardFromDevice, getStatus}:        fixed(1, 0), // self-powered
 	{standardFromInterface, getStatus}:     onInterface(fixed(0, 0)),
 	{standardFromEndpoint, getStatus}:      fixed(0, 0), // not halted
@@ -88,7 +92,7 @@ var handlers = map[requestKind]func(c *control, r Request, data []byte) Answer{
 	{classToInterface, setProtocol}:        onInterface((*control).setProtocol),
 }
 
-// handle answers a request; data are the bytes that came with it.
+// handle answers a request, or stalls it where no handler knows it.
 func (c *control) handle(r Request, data []byte) Answer {
 	handler, ok := handlers[requestKind{r.Type, r.Code}]
 	if !ok {
@@ -97,12 +101,12 @@ func (c *control) handle(r Request, data []byte) Answer {
 	return handler(c, r, data)
 }
 
-func fixed(answer ...byte) func(*control, Request, []byte) Answer {
+func fixed(answer ...byte) handler {
 	return func(*control, Request, []byte) Answer { return Answer{Bytes: answer} }
 }
 
-// onInterface stalls a request for an interface that is not there.
-func onInterface(handler func(*control, Request, []byte) Answer) func(*control, Request, []byte) Answer {
+// onInterface makes a handler stall a request for an interface that the unit does not have.
+func onInterface(handler handler) handler {
 	return func(c *control, r Request, data []byte) Answer {
 		if int(r.Index) >= len(c.ups.Interfaces) {
 			return Answer{Stall: true}
@@ -143,12 +147,17 @@ func (c *control) interfaceDescriptor(r Request, _ []byte) Answer {
 	case typeHID:
 		return Answer{Bytes: hidDescriptor(report)}
 	case typeReport:
+		if c.ups.Interfaces[r.Index].descriptorHangs() {
+			return Answer{Never: true}
+		}
 		return orStall(report)
 	}
 	return Answer{Stall: true}
 }
 
-func (c *control) clearHalt(r Request, _ []byte) Answer { return stallUnless(r.Value == endpointHalt) }
+func (c *control) clearHalt(r Request, _ []byte) Answer {
+	return stallUnless(r.Value == endpointHalt)
+}
 
 func (c *control) getConfiguration(Request, []byte) Answer {
 	return Answer{Bytes: []byte{c.configuration}}
@@ -185,7 +194,8 @@ func (c *control) setReport(r Request, data []byte) Answer {
 	return c.ups.Interfaces[r.Index].answerSet(t, byte(r.Value), data)
 }
 
-// getIdle and setIdle keep one rate for all reports of an interface. It changes nothing: a unit sends what is pushed.
+// getIdle and setIdle keep one rate for all reports of an interface. The rate has no effect: a unit
+// sends what is pushed.
 func (c *control) getIdle(r Request, _ []byte) Answer {
 	return Answer{Bytes: []byte{c.idle[r.Index]}}
 }

@@ -2,17 +2,22 @@ package virtualups
 
 import "time"
 
-// Answer is how a unit answers a GET_REPORT or a SET_REPORT. The zero Answer to a GET_REPORT is one of no bytes.
+// Answer is how a unit answers a GET_REPORT or a SET_REPORT. The zero Answer to a GET_REPORT is one
+// of no bytes.
 type Answer struct {
-	Bytes []byte        // of a GET_REPORT: the report, its id first; what is more than the host asked for is cut off
-	Stall bool          // refuses the request
-	Delay time.Duration // comes before the answer; the unit's other control transfers wait, as on a real one
-	Never bool          // no answer until the host gives up
+	// Bytes is the report that a GET_REPORT asks for, its id first. What the host has no room for
+	// is cut off.
+	Bytes []byte
+	Stall bool // refuses the request
+	// Delay is the time before the answer. The unit's other control transfers wait, as on a real
+	// one.
+	Delay time.Duration
+	Never bool // no answer until the host gives up
 }
 
-// Fault makes of the answer that a unit would give the one that it gives. The faults of this package may be nested, and a test may
-// write its own, such as one that heals after the third time or that pulls the plug; they are called from a goroutine of the
-// server.
+// Fault turns the answer that a unit would give into the one that it gives. Faults may be nested. A
+// test may write its own, such as one that heals after the third time or that unplugs the unit. A
+// goroutine of the server calls them.
 type Fault func(Answer) Answer
 
 // Stall refuses the request.
@@ -27,7 +32,7 @@ func Short(a Answer) Answer {
 	return a
 }
 
-// Long puts eight bytes more behind a report than it has. A host sees them only if it asks for more than the report.
+// Long puts eight bytes behind a report. A host sees them only if it asks for more than the report.
 func Long(a Answer) Answer {
 	if len(a.Bytes) > 0 {
 		a.Bytes = append(a.Bytes, 0xa5, 0xa5, 0xa5, 0xa5, 0xa5, 0xa5, 0xa5, 0xa5)
@@ -49,7 +54,7 @@ func WrongID(a Answer) Answer {
 	return a
 }
 
-// Never does not answer: the transfer hangs until the host gives up, and those behind it wait.
+// Never gives no answer: the transfer hangs until the host gives up, and those behind it wait.
 func Never(a Answer) Answer {
 	a.Never = true
 	return a

@@ -12,11 +12,12 @@ type Interface struct {
 	number int
 	source capture.Interface
 
+	hangs      bool // when its report descriptor is asked for
 	descriptor []byte
 	reports    map[reportKey]Answer
 	faults     map[byte]Fault
 	fault      Fault         // of every report that has none of its own
-	inputs     [][]byte      // wait for an interrupt read; the first may be the rest of one that is partly read
+	inputs     [][]byte      // wait for an interrupt read; of the first some may have been read
 	pushed     chan struct{} // has an element when inputs may have grown
 }
 
@@ -52,17 +53,17 @@ func (i *Interface) powerOn() {
 	}
 }
 
-// SetReport changes what the unit answers for a report, or gives it one that it did not have. It announces nothing: see
-// [Interface.Push].
+// SetReport changes what the unit answers for a report, or gives it one that it did not have. It
+// announces nothing: see [Interface.Push].
 func (i *Interface) SetReport(t capture.Type, id byte, payload ...byte) {
 	i.ups.mu.Lock()
 	defer i.ups.mu.Unlock()
 	i.reports[reportKey{t, id}] = Answer{Bytes: append([]byte{id}, payload...)}
 }
 
-// Push sends an input report, its id first, by the interrupt endpoint: to a read that waits, or else to the next one. The input
-// reports of the capture are there from the start, and again each time the unit was plugged in. What is pushed to a unit that is
-// unplugged is lost.
+// Push sends an input report, its id first, by the interrupt endpoint: to a read that waits, or
+// else to the next one. The input reports of the capture are there whenever the unit is plugged in.
+// A unit that is unplugged loses what is pushed.
 func (i *Interface) Push(report ...byte) {
 	i.ups.mu.Lock()
 	defer i.ups.mu.Unlock()
@@ -76,17 +77,18 @@ func (i *Interface) Push(report ...byte) {
 	}
 }
 
-// SetDescriptor replaces the report descriptor; the kernel sees it when the unit is plugged in the next time. With no bytes it is
-// missing: the unit declares one and stalls the request for it, as does one whose capture has no descriptor.
+// SetDescriptor replaces the report descriptor. The kernel sees it when the unit is plugged in the
+// next time. Without bytes the unit declares a descriptor and stalls the request for it. So does a
+// unit whose capture has no descriptor.
 func (i *Interface) SetDescriptor(descriptor []byte) {
 	i.ups.mu.Lock()
 	defer i.ups.mu.Unlock()
 	i.descriptor = slices.Clone(descriptor)
 }
 
-// Fail makes the reports of those ids fail, or every report where none is named. It holds until [Interface.Heal]. A report that
-// is named fails in its own way even where every report fails in another. The host's SET_REPORT stalls, is late or hangs as its
-// GET_REPORT does.
+// Fail makes the reports of those ids fail until [Interface.Heal], or every report where none is
+// named. The fault of a named report goes before the fault of every report. SET_REPORT stalls, is
+// late or hangs as GET_REPORT does.
 func (i *Interface) Fail(f Fault, ids ...byte) {
 	i.ups.mu.Lock()
 	defer i.ups.mu.Unlock()
@@ -98,8 +100,8 @@ func (i *Interface) Fail(f Fault, ids ...byte) {
 	}
 }
 
-// Heal ends what Fail began for the reports of those ids, or everything where none is named. A transfer that hangs already does so
-// until its host gives up.
+// Heal takes Fail back for the reports of those ids, or for all where none is named. A transfer
+// that hangs goes on hanging until its host gives up.
 func (i *Interface) Heal(ids ...byte) {
 	i.ups.mu.Lock()
 	defer i.ups.mu.Unlock()
@@ -112,7 +114,8 @@ func (i *Interface) Heal(ids ...byte) {
 	}
 }
 
-// faultOf is called with the unit locked, its result without.
+// faultOf returns what becomes of the answers for a report. It is called with the unit locked, its
+// result without.
 func (i *Interface) faultOf(id byte) Fault {
 	if f, ok := i.faults[id]; ok {
 		return f
@@ -139,7 +142,8 @@ func (i *Interface) answerSet(t capture.Type, id byte, data []byte) Answer {
 	key := reportKey{t, id}
 	_, ok := i.reports[key]
 	fault := i.faultOf(id)
-	i.ups.counts.Writes = append(i.ups.counts.Writes, Write{Interface: i.number, Type: t, ID: id, Bytes: slices.Clone(data)})
+	i.ups.counts.Writes = append(i.ups.counts.Writes,
+		Write{Interface: i.number, Type: t, ID: id, Bytes: slices.Clone(data)})
 	i.ups.mu.Unlock()
 
 	a := fault(Answer{Stall: !ok})
@@ -157,6 +161,21 @@ func (i *Interface) answerSet(t capture.Type, id byte, data []byte) Answer {
 	return a
 }
 
+// HangDescriptor makes the interface leave every request for its report descriptor unanswered, as a
+// half-dead unit does that enumerates and then answers no more. It is for before the unit is
+// attached.
+func (i *Interface) HangDescriptor() {
+	i.ups.mu.Lock()
+	defer i.ups.mu.Unlock()
+	i.hangs = true
+}
+
+func (i *Interface) descriptorHangs() bool {
+	i.ups.mu.Lock()
+	defer i.ups.mu.Unlock()
+	return i.hangs
+}
+
 func (i *Interface) reportDescriptor() []byte {
 	i.ups.mu.Lock()
 	defer i.ups.mu.Unlock()
@@ -172,8 +191,9 @@ func (i *Interface) hasInput() bool {
 	return len(i.inputs) > 0
 }
 
-// takeInput fills a read of n bytes from the report in front. One that is longer goes on in the next read, packet by packet
-// (HID 1.11 section 8.4); a read that ends within a packet overflows and loses the rest of it, as on a host controller.
+// takeInput fills a read of n bytes from the first report. A report that is longer goes on in the
+// next read, packet by packet (HID 1.11 section 8.4). A read that ends within a packet overflows
+// and loses the rest of the packet, as on a host controller.
 func (i *Interface) takeInput(n int) (data []byte, status int32) {
 	i.ups.mu.Lock()
 	defer i.ups.mu.Unlock()

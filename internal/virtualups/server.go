@@ -1,11 +1,14 @@
-// Package virtualups serves virtual UPSes over USB/IP, each made from a [capture.Capture], so that a kernel's USB stack and every
-// program above it can be tested without hardware. At run time a test changes their reports, makes them fail and unplugs them.
+// Package virtualups serves virtual UPSes over USB/IP, each made from a [capture.Capture], so that
+// a kernel's USB stack and every program above it can be tested without hardware. At run time a
+// test changes their reports, makes them fail and unplugs them.
 //
 //	server, err := virtualups.Listen("127.0.0.1:0")
 //	...
 //	defer server.Close()
 //	u := server.Add(c)
-//	err = u.Attach(virtualups.AnyPort) // on Linux, as root; elsewhere, a USB/IP client imports u.BusID()
+//	err = u.Attach(virtualups.AnyPort) // on Linux, as root
+//
+// Elsewhere a USB/IP client imports u.BusID().
 package virtualups
 
 import (
@@ -18,10 +21,10 @@ import (
 	"github.com/tripplite-go/tripplite/internal/capture"
 )
 
-// busNumber is that of the bus that every unit is exported on.
+// busNumber is the number of the bus on which every unit is exported.
 const busNumber = 1
 
-// askWithin is how long a client may take to say what it wants.
+// askWithin is how long a client may take to send its request.
 const askWithin = 10 * time.Second
 
 // Server is a USB/IP server.
@@ -39,13 +42,17 @@ type Server struct {
 	ended   bool
 }
 
-// Listen starts a server, with no unit yet, on a TCP address. USB/IP has no access control: who reaches the address may take the
-// units.
+// Listen starts a server without a unit on a TCP address. USB/IP has no access control: whoever
+// reaches the address may take the units.
 func Listen(address string) (*Server, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
+	return serve(listener), nil
+}
+
+func serve(listener net.Listener) *Server {
 	s := &Server{
 		listener: listener,
 		closed:   make(chan struct{}),
@@ -53,13 +60,14 @@ func Listen(address string) (*Server, error) {
 		clients:  map[net.Conn]bool{},
 	}
 	s.start(s.accept)
-	return s, nil
+	return s
 }
 
 // Addr returns the address that the server listens on.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// Add exports a unit, plugged in, under the next bus id: "1-1", "1-2" and so on. The capture is only read.
+// Add exports a unit, plugged in, under the next bus id: "1-1", "1-2" and so on. The capture is
+// only read.
 func (s *Server) Add(c *capture.Capture) *UPS {
 	device := s.nextDevice()
 	s.mu.Lock()
@@ -138,7 +146,7 @@ func (s *Server) accept() {
 	}
 }
 
-// serve answers one client. What it sends that is not USB/IP ends the connection.
+// serve answers one client. Anything but USB/IP ends the connection.
 func (s *Server) serve(client net.Conn) {
 	defer func() {
 		client.Close()
@@ -155,7 +163,7 @@ func (s *Server) serve(client net.Conn) {
 	}
 	switch header.Code {
 	case opReqDevlist:
-		_, _ = client.Write(s.list()) // and close: one who does not read it has gone
+		_, _ = client.Write(s.list()) // a client that does not read it has gone
 	case opReqImport:
 		s.serveImport(client)
 	}
@@ -176,7 +184,8 @@ func (s *Server) serveImport(client net.Conn) {
 		return
 	}
 	record, _ := u.record()
-	if _, err := client.Write(encode(opHeader{Version: version, Code: opRepImport}, record)); err != nil {
+	reply := encode(opHeader{Version: version, Code: opRepImport}, record)
+	if _, err := client.Write(reply); err != nil {
 		session.stop()
 	}
 	if client.SetDeadline(time.Time{}) != nil {
@@ -185,7 +194,7 @@ func (s *Server) serveImport(client net.Conn) {
 	session.run()
 }
 
-// list is the reply to OP_REQ_DEVLIST.
+// list returns the reply to OP_REQ_DEVLIST.
 func (s *Server) list() []byte {
 	s.mu.Lock()
 	units := slices.Clone(s.units)

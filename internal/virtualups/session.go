@@ -10,21 +10,22 @@ import (
 	"time"
 )
 
-// A client that is not the Linux kernel could make the server keep any amount of memory. These are far above what a kernel needs.
+// A client other than the Linux kernel could make the server keep any amount of memory. These
+// limits are far above what a kernel needs.
 const (
 	mostBytes     = 0xffff // of a transfer: wLength has 16 bits
 	mostTransfers = 256    // in the queues of one unit
 )
 
-// session is the client that has imported a unit, from then until it goes: the transfers of one USB/IP connection.
+// session has the transfers of a client that has imported a unit, until the client goes.
 type session struct {
 	ups     *UPS
 	client  net.Conn
 	device  uint32 // its id in every transfer
-	changes int    // as it was when the session began
+	changes int    // of the unit, when the session began
 	stop    func() // closes done and the connection
 	done    chan struct{}
-	ended   chan struct{} // closed when nothing of the session runs any more
+	ended   chan struct{} // closed when its goroutines have ended
 	control *control
 
 	mu           sync.Mutex // guards what follows, and the order of what is written to the client
@@ -32,20 +33,20 @@ type session struct {
 	unheardSince time.Time // zero while an interrupt read is queued
 }
 
-// endpoint has the transfers that are queued on it, the one in progress in front.
+// endpoint has the transfers that are queued on it, first the one in progress.
 type endpoint struct {
 	transfers []*transfer
 	queued    chan struct{} // has an element when transfers may have grown
 }
 
-// transfer is an URB, in the kernel's words.
+// transfer is what the kernel calls an URB.
 type transfer struct {
 	submitCommand
 	data     []byte        // what the host sends
 	unlinked chan struct{} // closed when the host has given it up
 }
 
-// size is that of the host's buffer, as far as a unit could fill it.
+// size returns how much of the host's buffer a unit could fill.
 func (t *transfer) size() int { return int(min(t.Length, mostBytes)) }
 
 // newSession is called with the unit locked.
@@ -79,8 +80,8 @@ func (s *session) stopped() bool {
 	}
 }
 
-// run serves the client until it goes or s is stopped. Each endpoint has a goroutine, so that one that hangs does not hold up the
-// others.
+// run serves the client until it goes or s is stopped. Each endpoint has a goroutine, so that a
+// transfer that hangs does not hold up other endpoints.
 func (s *session) run() {
 	var workers sync.WaitGroup
 	start := func(work func()) {
@@ -96,7 +97,7 @@ func (s *session) run() {
 	}
 	start(s.watchListener)
 
-	_ = s.read() // whatever it was, the client is gone
+	_ = s.read() // after any error the client is gone
 	s.stop()
 	workers.Wait()
 	s.ups.release()
@@ -105,7 +106,7 @@ func (s *session) run() {
 
 var errProtocol = errors.New("not USB/IP")
 
-// read takes in the client's messages until one cannot be had or makes no sense.
+// read reads the client's messages until one is missing or makes no sense.
 func (s *session) read() error {
 	r := bufio.NewReader(s.client)
 	header := make([]byte, headerLength)
@@ -174,7 +175,7 @@ func (s *session) submit(header []byte, r io.Reader) error {
 	return nil
 }
 
-// unlink takes a transfer out of its queue. One that is not there any more has been answered.
+// unlink takes a transfer out of its queue. A transfer that is in no queue has been answered.
 func (s *session) unlink(header []byte) error {
 	var command unlinkCommand
 	decode(header, &command)
@@ -196,7 +197,8 @@ func (s *session) unlink(header []byte) error {
 	return err
 }
 
-// dequeue returns false if t has been unlinked. It is called with s locked.
+// dequeue takes a transfer out of its queue. It returns false if t has been unlinked. It is called
+// with s locked.
 func (s *session) dequeue(t *transfer) bool {
 	e := s.endpoints[t.Endpoint]
 	n := slices.Index(e.transfers, t)
@@ -213,8 +215,8 @@ func (s *session) dequeue(t *transfer) bool {
 	return true
 }
 
-// reply is called with s locked. The data must fit into the host's buffer: a device cannot send more than it is asked for, and
-// Linux 6.1 panics on a USB/IP server that does (seen).
+// reply answers a transfer. It is called with s locked. The data must fit into the host's buffer: a
+// device cannot send more than it is asked for, and Linux 6.1 panics on a USB/IP server that does.
 func (s *session) reply(t *transfer, data []byte, status int32) error {
 	length := len(data)
 	if t.Direction != directionIn {
@@ -233,7 +235,7 @@ func (s *session) reply(t *transfer, data []byte, status int32) error {
 	return err
 }
 
-// complete answers t with what result gives, which is not called if t has been unlinked.
+// complete answers t with what result returns. It does not call result if t has been unlinked.
 func (s *session) complete(t *transfer, result func() (data []byte, status int32)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -246,7 +248,7 @@ func (s *session) complete(t *transfer, result func() (data []byte, status int32
 	}
 }
 
-// next waits for the transfer in front; nil means that the session has ended.
+// next waits for the first transfer of an endpoint. It returns nil when the session has ended.
 func (s *session) next(e *endpoint) *transfer {
 	for !s.stopped() {
 		s.mu.Lock()
@@ -263,7 +265,7 @@ func (s *session) next(e *endpoint) *transfer {
 	return nil
 }
 
-// sleep returns false if t was given up meanwhile.
+// sleep waits for d. It returns false if t was given up meanwhile.
 func (s *session) sleep(t *transfer, d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -279,7 +281,8 @@ func (s *session) sleep(t *transfer, d time.Duration) bool {
 	return false
 }
 
-// serveControl answers control transfers one after the other, as a device does (USB 2.0 section 5.5.5).
+// serveControl answers control transfers one after the other, as a device does (USB 2.0 section
+// 5.5.5).
 func (s *session) serveControl() {
 	for {
 		t := s.next(s.endpoints[0])
@@ -325,7 +328,7 @@ func (s *session) serveInterrupts(e *endpoint, i *Interface) {
 	}
 }
 
-// awaitInput returns false if t was given up before there was any.
+// awaitInput waits for an input report. It returns false if t was given up meanwhile.
 func (s *session) awaitInput(t *transfer, i *Interface) bool {
 	for !i.hasInput() {
 		select {
@@ -339,7 +342,7 @@ func (s *session) awaitInput(t *transfer, i *Interface) bool {
 	return true
 }
 
-// watchListener drops the unit off the bus when nobody has listened for long enough.
+// watchListener drops the unit off the bus when nobody has listened for too long.
 func (s *session) watchListener() {
 	for {
 		limit := s.ups.unheardLimit()

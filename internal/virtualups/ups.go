@@ -9,8 +9,8 @@ import (
 	"github.com/tripplite-go/tripplite/internal/capture"
 )
 
-// UPS is a virtual unit. Its methods may be called from many goroutines, at any time. SetReport, Push, SetDescriptor, Fail and
-// Heal, called on the UPS itself, act on its first HID interface.
+// UPS is a virtual unit. Its methods may be called from many goroutines, at any time. SetReport,
+// Push, SetDescriptor, Fail and Heal, called on the UPS itself, act on its first HID interface.
 type UPS struct {
 	*Interface
 	Interfaces []*Interface // all of them, in the order of the capture; not to be changed
@@ -28,7 +28,7 @@ type UPS struct {
 	unheard   time.Duration
 	reconsult chan struct{} // has an element when unheard may have changed
 	counts    Counts
-	reattach  func() error // puts it into this machine's kernel where it last was; nil if it is not there
+	reattach  func() error // into this machine's kernel, where it last was; nil if it is not there
 	port      int          // where that is
 }
 
@@ -38,16 +38,17 @@ func (u *UPS) BusID() string { return fmt.Sprintf("%d-%d", busNumber, u.number) 
 // Capture returns what the unit was made from.
 func (u *UPS) Capture() *capture.Capture { return u.capture }
 
-// SetLatency makes every transfer take d; a real unit, at low speed, needs 1 to 5 ms.
+// SetLatency makes every transfer take d. A real unit, at low speed, needs 1 to 5 ms.
 func (u *UPS) SetLatency(d time.Duration) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.latency = d
 }
 
-// DropWhenUnheard makes the unit leave the bus when no interrupt read was queued for d, on any interface, and come back half a
-// second later, as real units do: so it needs a program that keeps it open. 0, which it starts with, makes it stay. A kernel needs
-// about half a second to take a unit into use, and a d that is shorter leaves it no time.
+// DropWhenUnheard makes the unit leave the bus when no interrupt read was queued for d on any
+// interface. It comes back half a second later. Real units do so when no program keeps them open.
+// With 0, the default, the unit stays. A kernel takes about half a second to set a unit up, and
+// loses one with a shorter d before that.
 func (u *UPS) DropWhenUnheard(d time.Duration) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -58,12 +59,12 @@ func (u *UPS) DropWhenUnheard(d time.Duration) {
 	}
 }
 
-// comesBackAfter is how long a unit is away that dropped off the bus by itself. Composed: reports from the field say only that it
-// is soon back.
+// comesBackAfter is how long a unit stays away that dropped off the bus by itself. It is composed:
+// reports from the field say only that the unit is soon back.
 const comesBackAfter = 500 * time.Millisecond
 
-// Unplug takes the unit off the bus, even in the middle of a transfer: its host loses it, it is no longer listed and cannot be
-// imported. What hosts do about it, they may do later.
+// Unplug takes the unit off the bus, even in the middle of a transfer. Its host loses it, and it is
+// neither listed nor imported any more. A kernel may notice later.
 func (u *UPS) Unplug() { u.unplug() }
 
 func (u *UPS) unplug() (changes int) {
@@ -77,8 +78,9 @@ func (u *UPS) unplug() (changes int) {
 	return u.changes
 }
 
-// Plug puts the unit back on the bus as a new device; where [UPS.Attach] had put it into this machine's kernel, it is there again
-// when Plug returns, at the same port. It does nothing to a unit that is plugged in.
+// Plug puts the unit back on the bus as a new device. A unit that [UPS.Attach] had put into this
+// machine's kernel is there again when Plug returns, at the same port. Plug does nothing to a unit
+// that is plugged in.
 func (u *UPS) Plug() error {
 	u.mu.Lock()
 	changes := u.changes
@@ -109,7 +111,8 @@ func (u *UPS) plugIn() {
 	u.device = u.server.nextDevice()
 }
 
-// dropOff unplugs a unit that nobody listened to and plugs it in again after a moment, unless someone else does either.
+// dropOff unplugs a unit that nobody listened to. It plugs it in again after a moment, unless
+// somebody has plugged or unplugged it meanwhile.
 func (u *UPS) dropOff(changes int) {
 	for !u.changedSince(changes) {
 		changes = u.unplug()
@@ -121,7 +124,7 @@ func (u *UPS) dropOff(changes int) {
 		if err := u.plug(changes); err == nil {
 			return
 		}
-		changes++ // the kernel would not have it: like a real unit, go on trying
+		changes++ // the kernel refused it: try again, as a real unit does
 	}
 }
 
@@ -131,7 +134,7 @@ func (u *UPS) changedSince(changes int) bool {
 	return u.changes != changes
 }
 
-// take makes the unit the client's, or returns nil if it is unplugged or another's.
+// take gives the unit to a client. It returns nil if the unit is unplugged or another client's.
 func (u *UPS) take(client net.Conn) *session {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -149,7 +152,7 @@ func (u *UPS) take(client net.Conn) *session {
 	return u.session
 }
 
-// release follows take when the client has gone.
+// release takes the unit back when its client has gone.
 func (u *UPS) release() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -160,7 +163,7 @@ func (u *UPS) release() {
 	u.session = nil
 }
 
-// record is how the unit is listed; ok is whether it is plugged in.
+// record returns how the unit is listed, and whether it is plugged in.
 func (u *UPS) record() (r deviceRecord, ok bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

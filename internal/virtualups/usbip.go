@@ -2,8 +2,8 @@ package virtualups
 
 import "encoding/binary"
 
-// The messages of USB/IP, as the Linux kernel's Documentation/usb/usbip_protocol.rst lays them out: every field big endian. A
-// struct here is a message's bytes in their order.
+// The messages of USB/IP, as the Linux kernel's Documentation/usb/usbip_protocol.rst lays them out:
+// every field big endian. A struct here is a message's bytes in their order.
 
 const version = 0x0111 // "USBIP version v1.1.1"
 
@@ -25,12 +25,12 @@ const (
 
 const (
 	directionIn  = 1
-	notIsochrone = 0xffffffff // number_of_packets of a transfer that is not isochronous; older kernels send 0
+	notIsochrone = 0xffffffff // the number_of_packets where there are none; older kernels send 0
 	lowSpeed     = 1          // USB_SPEED_LOW of the kernel's include/uapi/linux/usb/ch9.h
 )
 
-// The status of a transfer is a negative Linux error number (include/uapi/asm-generic/errno.h); what each means for a transfer is
-// in the kernel's Documentation/driver-api/usb/error-codes.rst.
+// The status of a transfer is a negative Linux error number (include/uapi/asm-generic/errno.h);
+// what each means for a transfer is in the kernel's Documentation/driver-api/usb/error-codes.rst.
 const (
 	stalled    = -32  // EPIPE
 	overflowed = -75  // EOVERFLOW: more came than the buffer holds
@@ -64,7 +64,7 @@ type deviceRecord struct {
 	Interfaces         byte
 }
 
-// id is what the client names the device by in each transfer.
+// id returns the number by which the client names the device in each transfer.
 func (r deviceRecord) id() uint32 { return r.BusNumber<<16 | r.DeviceNumber }
 
 type interfaceRecord struct {
@@ -79,7 +79,7 @@ type basicHeader struct {
 	Endpoint  uint32
 }
 
-// headerLength is that of every message after an import, before the bytes of the transfer.
+// headerLength is the length of every message after an import without the transfer's data.
 const headerLength = 48
 
 type submitCommand struct {
@@ -114,7 +114,7 @@ type unlinkReply struct {
 	_      [24]byte
 }
 
-// encode puts messages one behind the other.
+// encode returns the bytes of messages, one behind the other.
 func encode(messages ...any) []byte {
 	var b []byte
 	for _, message := range messages {

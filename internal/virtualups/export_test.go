@@ -1,0 +1,4 @@
+package virtualups
+
+// Serve makes a server of any listener, such as one without sockets in a bubble.
+var Serve = serve
