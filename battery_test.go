@@ -776,3 +776,35 @@ func BenchmarkGet(b *testing.B) {
 	total, _ := ups.transfers()
 	b.ReportMetric(float64(total)/float64(b.N), "transfers/op")
 }
+
+func TestATimeoutOfTheStatusCostsNoOtherTransfer(t *testing.T) {
+	// Through hidraw it has taken five seconds, in which no program can open a node.
+	synctest.Test(t, func(t *testing.T) {
+		ups := fakes(t, "smart1500lcd")
+		h := newFakeHost(map[string]*fakeUPS{"9-1:1.0": ups})
+		b := openAt(t, h, "9-1:1.0")
+		_, err := b.Get(t.Context())
+		require.NoError(t, err)
+		timeout := func([]byte) (int, error) { return 0, syscall.ETIMEDOUT }
+		ups.transfers()
+		ups.fail(0x18, timeout)
+		_, err = b.Get(t.Context())
+		require.ErrorAs(t, err, new(*PartialError), "a report of a unit that answers otherwise")
+
+		ups.transfers()
+		ups.fail(0x32, timeout)
+		_, err = b.Get(t.Context())
+		require.ErrorIs(t, err, ErrDisconnected)
+		require.ErrorIs(t, err, syscall.ETIMEDOUT)
+		total, _ := ups.transfers()
+		assert.Equal(t, 1, total)
+
+		h.plugAgain("9-1:1.0", fakes(t, "smart1500lcd"))
+		time.Sleep(hangWait - time.Millisecond)
+		_, err = b.Get(t.Context())
+		require.ErrorIs(t, err, ErrDisconnected, "it is left alone for a while")
+		time.Sleep(time.Millisecond)
+		_, err = b.Get(t.Context())
+		require.NoError(t, err)
+	})
+}

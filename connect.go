@@ -140,8 +140,11 @@ func (b *Battery) use(dev Device, descriptor []byte) {
 // drop gives up a device that no longer answers: its handle never recovers.
 func (b *Battery) drop(cause error) error {
 	err := b.wrap("read", ErrDisconnected, cause)
-	b.log.Info("the UPS is disconnected", "path", b.path, "err", cause)
+	if b.reopen.err == nil {
+		b.log.Info("the UPS is disconnected", "path", b.path, "err", cause)
+	}
 	if b.host == nil {
+		b.reopen.err = err
 		b.use(b.dev, b.descriptor) // whatever is there when it answers again is asked anew
 		return err
 	}

@@ -198,6 +198,13 @@ func (h *fakeHost) plug(path string, u *fakeUPS) {
 	h.numbers[path] += "i"
 }
 
+// plugAgain puts a unit in the place of another as if it had never been away.
+func (h *fakeHost) plugAgain(path string, u *fakeUPS) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.units[path] = u
+}
+
 // unplug takes the unit off the bus: every transfer fails, and so does a read that waits.
 func (h *fakeHost) unplug(path string) {
 	h.mu.Lock()

@@ -173,7 +173,11 @@ func explain(
 					if e.short && len(payload) > 0 {
 						size = min(size, 8*len(payload))
 					}
-					add(e.name, own.offset, size, &own)
+					path := e.name
+					if own.name != path {
+						path += "." + own.name // a flag
+					}
+					add(path, own.offset, size, &own)
 				}
 			}
 		}

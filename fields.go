@@ -3,8 +3,10 @@ package tripplite
 import (
 	"iter"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Field describes one reading that a [State] or [Settings] can hold.
@@ -25,130 +27,105 @@ type record struct {
 	settings Settings
 }
 
-// field is a row of the table of fields. Everything that names a reading refers to it by its key:
-// the report table, the columns and keys of the tool, the series of the collector.
+// field is a Field, and where it stands in a record.
 type field struct {
 	Field
-	at func(*record) datum
+	index []int // of reflect.Value.FieldByIndex in State or Settings
 }
 
-// fields has a row for each reading, settings last. The order is that of the tool's columns.
-var fields = []field{
-	{Field{"health", "%", "Charge of the battery.", "charge"},
-		func(r *record) datum { return &r.state.RemainingCapacity }},
-	{Field{"time to empty", "s", "How long the battery can carry the present load.", "runtime"},
-		func(r *record) datum { return &r.state.RunTimeToEmpty }},
-	{Field{"input.voltage", "V", "Input voltage; 0 is a true reading when line power has failed.", "input-voltage"},
-		func(r *record) datum { return &r.state.Input.Voltage }},
-	{Field{"input.frequency", "Hz", "Input frequency; 0 is a true reading when line power has failed.", ""},
-		func(r *record) datum { return &r.state.Input.Frequency }},
-	{Field{"input.lowest voltage", "V", "Lowest input voltage that the unit remembers.", ""},
-		func(r *record) datum { return &r.state.Input.LowestVoltage }},
-	{Field{"input.highest voltage", "V", "Highest input voltage that the unit remembers.", ""},
-		func(r *record) datum { return &r.state.Input.HighestVoltage }},
-	{Field{"output.voltage", "V", "Output voltage.", "output-voltage"},
-		func(r *record) datum { return &r.state.Output.Voltage }},
-	{Field{"output.frequency", "Hz", "Output frequency.", ""},
-		func(r *record) datum { return &r.state.Output.Frequency }},
-	{Field{"output.current", "A", "Output current.", ""},
-		func(r *record) datum { return &r.state.Output.Current }},
-	{Field{"output.power", "W", "Output power.", "power"},
-		func(r *record) datum { return &r.state.Output.ActivePower }},
-	{Field{"output.load", "%", "Load in percent of what the unit can carry; more than 100 is an overload.", "load"},
-		func(r *record) datum { return &r.state.Output.PercentLoad }},
-	{Field{"output.on", "", "Whether the output is switched on.", ""},
-		func(r *record) datum { return &r.state.Output.On }},
-	{Field{"battery.voltage", "V", "Battery voltage.", "battery-voltage"},
-		func(r *record) datum { return &r.state.Battery.Voltage }},
-	{Field{"battery.temperature", "°C", "Battery temperature.", "battery-temperature"},
-		func(r *record) datum { return &r.state.Battery.Temperature }},
-	{Field{"unit temperature", "°C", "Temperature of the unit itself.", "temperature"},
-		func(r *record) datum { return &r.state.Temperature }},
+// fields has a row for each reading, settings last. Everything that names a reading refers to it by
+// its key: the report table, the columns and keys of the tool, the series of the collector. The order
+// is that of the tool's columns.
+var fields = located([]Field{
+	{"health", "%", "Charge of the battery.", "charge"},
+	{"time to empty", "s", "How long the battery can carry the present load.", "runtime"},
+	{"input.voltage", "V", "Input voltage; 0 is true when line power has failed.", "input-voltage"},
+	{"input.frequency", "Hz", "Input frequency; 0 is true when line power has failed.", ""},
+	{"input.lowest voltage", "V", "Lowest input voltage that the unit remembers.", ""},
+	{"input.highest voltage", "V", "Highest input voltage that the unit remembers.", ""},
+	{"output.voltage", "V", "Output voltage.", "output-voltage"},
+	{"output.frequency", "Hz", "Output frequency.", ""},
+	{"output.current", "A", "Output current.", ""},
+	{"output.power", "W", "Output power.", "power"},
+	{"output.load", "%", "Load; more than 100 is an overload.", "load"},
+	{"output.on", "", "Whether the output is switched on.", ""},
+	{"battery.voltage", "V", "Battery voltage.", "battery-voltage"},
+	{"battery.temperature", "°C", "Battery temperature.", "battery-temperature"},
+	{"unit temperature", "°C", "Temperature of the unit itself.", "temperature"},
+	{"status.ac present", "", "There is line power.", ""},
+	{"status.charging", "", "The battery is being charged.", ""},
+	{"status.discharging", "", "The battery carries the load.", ""},
+	{"status.fully charged", "", "The battery is full.", ""},
+	{"status.fully discharged", "", "The battery is empty.", ""},
+	{"status.needs replacement", "", "The unit asks for a new battery.", ""},
+	{"status.below remaining capacity", "", "The charge is below the unit's own limit.", ""},
+	{"status.remaining time limit expired", "", "The run time is below the unit's own limit.", ""},
+	{"status.shutdown imminent", "", "The unit is about to switch its load off.", ""},
+	{"status.shutdown requested", "", "A shutdown has been asked for.", ""},
+	{"status.battery present", "", "A battery is installed.", ""},
+	{"status.internal failure", "", "The unit has failed.", ""},
+	{"status.voltage out of range", "", "The unit does not accept the input voltage.", ""},
+	{"status.frequency out of range", "", "The unit does not accept the input frequency.", ""},
+	{"status.overload", "", "The load is more than the unit can carry.", ""},
+	{"status.over temperature", "", "The unit is too hot.", ""},
+	{"status.boost", "", "The unit raises a low input voltage.", ""},
+	{"status.buck", "", "The unit lowers a high input voltage.", ""},
+	{"status.used", "", "The converter is in use.", ""},
+	{"status.awaiting power", "", "The unit waits for line power to switch its load on.", ""},
+	{"status.communication lost", "", "The unit's internal communication is lost.", ""},
+	{"config.voltage", "V", "Nominal output voltage.", ""},
+	{"config.frequency", "Hz", "Nominal frequency.", ""},
+	{"config.power", "VA", "Rated apparent power.", ""},
+	{"config.battery voltage", "V", "Nominal battery voltage.", ""},
+	{"config.low voltage transfer", "V", "Input voltage below which the unit goes to battery.", ""},
+	{"config.high voltage transfer", "V", "Input voltage above which the unit goes to battery.", ""},
+	{"config.design capacity", "%", "Capacity of the battery when new.", ""},
+	{"config.full charge capacity", "%", "Capacity of the full battery, by its design capacity.", ""},
+	{"config.warning capacity limit", "%", "Charge at which the unit warns.", ""},
+	{"config.remaining capacity limit", "%", "Charge at which the unit calls its battery low.", ""},
+	{"config.communication version", "", "Number of the communication firmware.", ""},
+	{"config.firmware version", "", "Number of the UPS firmware.", ""},
+	{"config.protocol version", "", "Communication protocol.", ""},
+	{"config.device chemistry", "", "Chemistry of the battery.", ""},
+	{"controls.audible alarm control", "", "State of the beeper.", "beeper"},
+	{"controls.test", "", "Result of the last battery test.", ""},
+	{"controls.delay before shutdown", "s", "Time until the load is switched off.", ""},
+	{"controls.delay before startup", "s", "Time until the load is switched on.", ""},
+	{"controls.delay before reboot", "s", "Time until the load is switched on again.", ""},
+	{"controls.watchdog", "s", "Watchdog time; 0 is off.", ""},
+})
 
-	{Field{"status.ac present", "", "There is line power.", ""},
-		func(r *record) datum { return &r.state.Status.ACPresent }},
-	{Field{"status.charging", "", "The battery is being charged.", ""},
-		func(r *record) datum { return &r.state.Status.Charging }},
-	{Field{"status.discharging", "", "The battery carries the load.", ""},
-		func(r *record) datum { return &r.state.Status.Discharging }},
-	{Field{"status.fully charged", "", "The battery is full.", ""},
-		func(r *record) datum { return &r.state.Status.FullyCharged }},
-	{Field{"status.fully discharged", "", "The battery is empty.", ""},
-		func(r *record) datum { return &r.state.Status.FullyDischarged }},
-	{Field{"status.needs replacement", "", "The unit asks for a new battery.", ""},
-		func(r *record) datum { return &r.state.Status.NeedReplacement }},
-	{Field{"status.below remaining capacity", "", "The charge is below the unit's own limit.", ""},
-		func(r *record) datum { return &r.state.Status.BelowRemainingCapacityLimit }},
-	{Field{"status.remaining time limit expired", "", "The run time is below the unit's own limit.", ""},
-		func(r *record) datum { return &r.state.Status.RemainingTimeLimitExpired }},
-	{Field{"status.shutdown imminent", "", "The unit is about to switch its load off.", ""},
-		func(r *record) datum { return &r.state.Status.ShutdownImminent }},
-	{Field{"status.shutdown requested", "", "A shutdown has been asked for.", ""},
-		func(r *record) datum { return &r.state.Status.ShutdownRequested }},
-	{Field{"status.battery present", "", "A battery is installed.", ""},
-		func(r *record) datum { return &r.state.Status.BatteryPresent }},
-	{Field{"status.internal failure", "", "The unit has failed.", ""},
-		func(r *record) datum { return &r.state.Status.InternalFailure }},
-	{Field{"status.voltage out of range", "", "The unit does not accept the input voltage.", ""},
-		func(r *record) datum { return &r.state.Status.VoltageOutOfRange }},
-	{Field{"status.frequency out of range", "", "The unit does not accept the input frequency.", ""},
-		func(r *record) datum { return &r.state.Status.FrequencyOutOfRange }},
-	{Field{"status.overload", "", "The load is more than the unit can carry.", ""},
-		func(r *record) datum { return &r.state.Status.Overload }},
-	{Field{"status.over temperature", "", "The unit is too hot.", ""},
-		func(r *record) datum { return &r.state.Status.OverTemperature }},
-	{Field{"status.boost", "", "The unit raises a low input voltage.", ""},
-		func(r *record) datum { return &r.state.Status.Boost }},
-	{Field{"status.buck", "", "The unit lowers a high input voltage.", ""},
-		func(r *record) datum { return &r.state.Status.Buck }},
-	{Field{"status.used", "", "The converter is in use.", ""},
-		func(r *record) datum { return &r.state.Status.Used }},
-	{Field{"status.awaiting power", "", "The unit waits for line power to switch its load on.", ""},
-		func(r *record) datum { return &r.state.Status.AwaitingPower }},
-	{Field{"status.communication lost", "", "The unit's internal communication is lost.", ""},
-		func(r *record) datum { return &r.state.Status.CommunicationLost }},
+// located finds the place of each field by the keys of the JSON.
+func located(list []Field) []field {
+	places := map[string][]int{}
+	var walk func(t reflect.Type, prefix string, index []int)
+	walk = func(t reflect.Type, prefix string, index []int) {
+		for i := range t.NumField() {
+			f, at := t.Field(i), append(slices.Clip(index), i)
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if reflect.PointerTo(f.Type).Implements(reflect.TypeFor[datum]()) {
+				places[prefix+name] = at
+			} else if f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[time.Time]() {
+				walk(f.Type, prefix+name+".", at)
+			}
+		}
+	}
+	walk(reflect.TypeFor[State](), "", nil)
+	walk(reflect.TypeFor[Settings](), "controls.", nil)
+	located := make([]field, len(list))
+	for i, f := range list {
+		located[i] = field{f, places[f.Key]}
+	}
+	return located
+}
 
-	{Field{"config.voltage", "V", "Nominal output voltage.", ""},
-		func(r *record) datum { return &r.state.Config.Voltage }},
-	{Field{"config.frequency", "Hz", "Nominal frequency.", ""},
-		func(r *record) datum { return &r.state.Config.Frequency }},
-	{Field{"config.power", "VA", "Rated apparent power.", ""},
-		func(r *record) datum { return &r.state.Config.ApparentPower }},
-	{Field{"config.battery voltage", "V", "Nominal battery voltage.", ""},
-		func(r *record) datum { return &r.state.Config.BatteryVoltage }},
-	{Field{"config.low voltage transfer", "V", "Input voltage below which the unit goes to battery.", ""},
-		func(r *record) datum { return &r.state.Config.LowVoltageTransfer }},
-	{Field{"config.high voltage transfer", "V", "Input voltage above which the unit goes to battery.", ""},
-		func(r *record) datum { return &r.state.Config.HighVoltageTransfer }},
-	{Field{"config.design capacity", "%", "Capacity of the battery when new.", ""},
-		func(r *record) datum { return &r.state.Config.DesignCapacity }},
-	{Field{"config.full charge capacity", "%", "Capacity of the full battery in percent of its design capacity.", ""},
-		func(r *record) datum { return &r.state.Config.FullChargeCapacity }},
-	{Field{"config.warning capacity limit", "%", "Charge at which the unit warns.", ""},
-		func(r *record) datum { return &r.state.Config.WarningCapacityLimit }},
-	{Field{"config.remaining capacity limit", "%", "Charge at which the unit calls its battery low.", ""},
-		func(r *record) datum { return &r.state.Config.RemainingCapacityLimit }},
-	{Field{"config.communication version", "", "Number of the communication firmware.", ""},
-		func(r *record) datum { return &r.state.Config.CommunicationVersion }},
-	{Field{"config.firmware version", "", "Number of the UPS firmware.", ""},
-		func(r *record) datum { return &r.state.Config.FirmwareVersion }},
-	{Field{"config.protocol version", "", "Communication protocol.", ""},
-		func(r *record) datum { return &r.state.Config.ProtocolVersion }},
-	{Field{"config.device chemistry", "", "Chemistry of the battery.", ""},
-		func(r *record) datum { return &r.state.Config.DeviceChemistry }},
-
-	{Field{"controls.audible alarm control", "", "State of the beeper.", "beeper"},
-		func(r *record) datum { return &r.settings.AudibleAlarmControl }},
-	{Field{"controls.test", "", "Result of the last battery test.", ""},
-		func(r *record) datum { return &r.settings.Test }},
-	{Field{"controls.delay before shutdown", "s", "Time until the load is switched off.", ""},
-		func(r *record) datum { return &r.settings.DelayBeforeShutdown }},
-	{Field{"controls.delay before startup", "s", "Time until the load is switched on.", ""},
-		func(r *record) datum { return &r.settings.DelayBeforeStartup }},
-	{Field{"controls.delay before reboot", "s", "Time until the load is switched on again.", ""},
-		func(r *record) datum { return &r.settings.DelayBeforeReboot }},
-	{Field{"controls.watchdog", "s", "Watchdog time; 0 is off.", ""},
-		func(r *record) datum { return &r.settings.Watchdog }},
+// at returns the reading in a record.
+func (f *field) at(r *record) datum {
+	whole := reflect.ValueOf(&r.state)
+	if f.Setting() {
+		whole = reflect.ValueOf(&r.settings)
+	}
+	return whole.Elem().FieldByIndex(f.index).Addr().Interface().(datum)
 }
 
 // Setting reports whether the field is one of [Settings]; all others are of [State].
@@ -157,8 +134,8 @@ func (f Field) Setting() bool { return strings.HasPrefix(f.Key, "controls.") }
 // Fields lists every reading that a [State] and [Settings] can hold. New ones may come anywhere.
 func Fields() []Field {
 	all := make([]Field, len(fields))
-	for i := range fields {
-		all[i] = fields[i].Field
+	for i, f := range fields {
+		all[i] = f.Field
 	}
 	return all
 }
@@ -221,7 +198,8 @@ func (s State) Number(key string) (n float64, known bool) {
 	return f.at(&record{state: s}).number()
 }
 
-// LogValue groups what the State holds for log/slog, by key with "-" for each space.
+// LogValue groups what the State holds for log/slog, by key with "-" for each space and in the unit
+// of the field: a time is a number of seconds.
 func (s State) LogValue() slog.Value {
 	var attrs []slog.Attr
 	if s.Path != "" {
@@ -234,7 +212,11 @@ func (s State) LogValue() slog.Value {
 		attrs = append(attrs, slog.Bool("announced", true))
 	}
 	for f, d := range s.All() {
-		attrs = append(attrs, slog.Any(strings.ReplaceAll(f.Key, " ", "-"), d.Value()))
+		value := d.Value()
+		if f.Unit == "s" {
+			value, _ = d.Number()
+		}
+		attrs = append(attrs, slog.Any(strings.ReplaceAll(f.Key, " ", "-"), value))
 	}
 	return slog.GroupValue(attrs...)
 }

@@ -347,7 +347,7 @@ func TestAStateIsLoggedByWhatIsKnown(t *testing.T) {
 				},
 			},
 			"msg=read state.path=1-4.2:1.0 state.time=2026-09-06T12:30:00.000Z state.health=100 " +
-				"state.time-to-empty=16m44s state.input.voltage=0 state.status.ac-present=false " +
+				"state.time-to-empty=1004 state.input.voltage=0 state.status.ac-present=false " +
 				"state.status.needs-replacement=true state.config.low-voltage-transfer=87 " +
 				"state.config.firmware-version=34 state.config.protocol-version=2012 " +
 				"state.config.device-chemistry=PbAC\n",

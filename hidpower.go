@@ -318,18 +318,19 @@ func malformed(err error) bool { return errors.As(err, new(answerError)) }
 // or with a stall, which hidraw tells and hidapi does not.
 func answered(err error) bool { return malformed(err) || errors.Is(err, syscall.EPIPE) }
 
-// witnesses is how many other reports are asked for before a unit is taken for lost. One does after
-// a transfer through hidraw that timed out, which takes five seconds.
+// witnesses is how many other reports are asked for before a unit is taken for lost.
 const witnesses = 2
 
 // alive reports whether the unit still answers after a transfer for e failed: then the failure is
-// the report's own.
+// the report's own. A timeout of hidraw has taken five seconds: after that of the status nothing
+// else is tried, and after that of another report one more.
 func (h *hidPower) alive(e *entry, err error) bool {
 	asked := 0
-	switch {
-	case usb.Gone(err):
+	timedOut := errors.Is(err, syscall.ETIMEDOUT)
+	if usb.Gone(err) || timedOut && e.status {
 		return false
-	case errors.Is(err, syscall.ETIMEDOUT):
+	}
+	if timedOut {
 		asked++
 	}
 	// What has answered before will answer again if anything does.

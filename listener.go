@@ -35,7 +35,9 @@ func (b *Battery) listen() error {
 			if b.host != nil {
 				return b.drop(fmt.Errorf("input reports: %w", err))
 			}
-			b.log.Warn("input reports cannot be read", "path", b.path, "err", err)
+			if b.relisten.IsZero() {
+				b.log.Warn("input reports cannot be read", "path", b.path, "err", err)
+			}
 			b.unlisten()
 			b.relisten = time.Now().Add(lastWait)
 		default:

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"reflect"
 	"strconv"
 	"time"
 )
@@ -84,59 +85,48 @@ type datum interface {
 	value() (v any, known bool)
 }
 
-// set stores a number in the Value's own type: a flag is true where n is not 0, a time is n
-// seconds. A Value of a type that is no number stays as it is.
+// set stores a number in the Value's own type: a flag is true where n is not 0, a time is n seconds.
+// A Value of a type that is no number stays as it is.
 func (v *Value[T]) set(n float64, known bool) {
 	if !known {
 		*v = Value[T]{}
 		return
 	}
-	switch p := any(&v.v).(type) {
-	case *float64:
-		*p = n
-	case *bool:
-		*p = n != 0
-	case *time.Duration:
-		*p = time.Duration(n * float64(time.Second))
-	case *uint16:
-		*p = uint16(n)
-	case *BCD:
-		*p = BCD(n)
-	case *AudibleAlarm:
-		*p = AudibleAlarm(n)
-	case *TestResult:
-		*p = TestResult(n)
-	default:
+	switch held := reflect.ValueOf(&v.v).Elem(); held.Kind() {
+	case reflect.String:
 		return
+	case reflect.Bool:
+		held.SetBool(n != 0)
+	case reflect.Int64: // time.Duration
+		held.SetInt(int64(n * float64(time.Second)))
+	case reflect.Float64:
+		held.SetFloat(n)
+	default:
+		held.SetUint(uint64(n))
 	}
 	v.known = true
 }
 
 // number returns what set stores. It is not known of a Value that holds nothing or no number.
-func (v *Value[T]) number() (float64, bool) {
+func (v *Value[T]) number() (n float64, known bool) {
 	if !v.known {
 		return 0, false
 	}
-	switch p := any(&v.v).(type) {
-	case *float64:
-		return *p, true
-	case *bool:
-		if *p {
-			return 1, true
+	switch held := reflect.ValueOf(&v.v).Elem(); held.Kind() {
+	case reflect.String:
+		return 0, false
+	case reflect.Bool:
+		if held.Bool() {
+			n = 1
 		}
-		return 0, true
-	case *time.Duration:
-		return p.Seconds(), true
-	case *uint16:
-		return float64(*p), true
-	case *BCD:
-		return float64(*p), true
-	case *AudibleAlarm:
-		return float64(*p), true
-	case *TestResult:
-		return float64(*p), true
+	case reflect.Int64: // time.Duration
+		n = time.Duration(held.Int()).Seconds()
+	case reflect.Float64:
+		n = held.Float()
+	default:
+		n = float64(held.Uint())
 	}
-	return 0, false
+	return n, true
 }
 
 // text returns what the Value holds as the JSON has it, without quotes.
