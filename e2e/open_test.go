@@ -4,11 +4,13 @@ package e2e
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"io/fs"
 	"os"
 	"os/exec"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -51,41 +53,75 @@ func TestAnOrdinaryUserNeedsTheRule(t *testing.T) {
 	assert.Zero(t, ran.status, ran.stderr)
 }
 
-// installRule installs the project's udev rule for the rest of the test, as the README says, and returns its group.
+// installRule runs the commands by which the README installs the udev rule, and returns its group. The
+// rule stays until the test ends.
 func installRule(t *testing.T) (group uint32) {
 	t.Helper()
-	if os.Getenv("E2E_VM") == "" {
-		t.Skip("this writes udev rules, which is for a machine that will be thrown away (E2E_VM)")
-	}
+	needVM(t)
 	const installed = "/etc/udev/rules.d/70-tripplite.rules"
 	require.NoFileExists(t, installed)
-	group = tripplites(t)
-	rule, err := os.ReadFile("../deploy/70-tripplite.rules")
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(installed, rule, 0o644))
-	apply := func() {
-		udevadm(t, "control", "--reload")
-		udevadm(t, "trigger", "--subsystem-match=usb", "--subsystem-match=hidraw") // without plugging anything in again
-		udevadm(t, "settle")
-	}
 	t.Cleanup(func() {
 		os.Remove(installed)
-		apply()
+		udevadm(t, "control", "--reload")
+		udevadm(t, "trigger", "--subsystem-match=usb", "--subsystem-match=hidraw")
+		udevadm(t, "settle")
 	})
-	apply()
-	return group
+	documented(t, "README.md", "## Permissions", nil)
+	udevadm(t, "settle")
+	return tripplites(t)
 }
 
-// tripplites returns the group of the udev rule, which is made if it is not there.
+// documented runs the first block of commands under a heading of a document as it stands there, as
+// root in the repository, without the lines that are skipped.
+func documented(t *testing.T, file, heading string, skipped func(line string) bool) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", file))
+	require.NoError(t, err)
+	_, text, found := bytes.Cut(text, []byte("\n"+heading+"\n"))
+	require.True(t, found, heading)
+	_, text, found = bytes.Cut(text, []byte("```sh\n"))
+	require.True(t, found)
+	block, _, _ := strings.Cut(string(text), "```")
+	script := "set -e; sudo() { \"$@\"; }; USER=nobody\n"
+	for line := range strings.Lines(block) {
+		if skipped == nil || !skipped(line) {
+			script += line
+		}
+	}
+	command := exec.Command("bash", "-c", script)
+	command.Dir = ".."
+	output, err := command.CombinedOutput()
+	require.NoError(t, err, "%s, %s: %s", file, heading, output)
+}
+
+func TestTheCommandsOfTheDocuments(t *testing.T) {
+	needVM(t)
+	attachOne(t, "smart1500lcd")
+	// A path is an example: the unit is at another port.
+	documented(t, "README.md", "## The tool", func(line string) bool {
+		return strings.HasPrefix(line, "git clone") || strings.HasPrefix(line, "go install") ||
+			strings.Contains(line, "--path")
+	})
+	// The program is built by .ci/run, and this machine has no systemd.
+	program, err := exec.LookPath("tripplite-exporter")
+	require.NoError(t, err)
+	require.NoError(t, exec.Command("cp", program, "../tripplite-exporter").Run())
+	t.Cleanup(func() { os.Remove("../tripplite-exporter") })
+	documented(t, "docs/operating.md", "## Install", func(line string) bool {
+		return strings.HasPrefix(line, "go build") || strings.Contains(line, "systemctl")
+	})
+	t.Cleanup(func() { os.Remove("/etc/udev/rules.d/70-tripplite.rules") })
+	udevadm(t, "settle")
+	ran := tool(t, nobody(tripplites(t)), "tripplite")
+	assert.Zero(t, ran.status, ran.stderr)
+	assert.FileExists(t, "/usr/local/bin/tripplite-exporter")
+}
+
+// tripplites returns the group of the udev rule.
 func tripplites(t *testing.T) uint32 {
 	t.Helper()
 	group, err := user.LookupGroup("tripplite")
-	if err != nil {
-		text, err := exec.Command("groupadd", "--system", "tripplite").CombinedOutput()
-		require.NoError(t, err, string(text))
-		group, err = user.LookupGroup("tripplite")
-		require.NoError(t, err)
-	}
+	require.NoError(t, err)
 	id, err := strconv.ParseUint(group.Gid, 10, 32)
 	require.NoError(t, err)
 	return uint32(id)
