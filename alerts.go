@@ -33,48 +33,58 @@ type Alert struct {
 	Text string
 }
 
-// alerts is the only list of what needs attention, the worst first.
+// alerts is the only list of what needs attention, the worst first. An alert holds while the reading
+// with its key is known and is what the row says.
 var alerts = []struct {
 	Alert
-	holds func(*State) bool
+	key string
+	is  bool
 }{
-	{Alert{Critical, "shutdown-imminent", "shutdown imminent"},
-		func(s *State) bool { return s.Status.ShutdownImminent.Or(false) }},
+	{Alert{Critical, "shutdown-imminent", "shutdown imminent"}, "status.shutdown imminent", true},
 	{Alert{Critical, "awaiting-power", "waiting for line power to switch the load on"},
-		func(s *State) bool { return s.Status.AwaitingPower.Or(false) }},
-	{Alert{Critical, "output-off", "the output is off"},
-		func(s *State) bool { return !s.Output.On.Or(true) }},
-	{Alert{Critical, "internal-failure", "internal failure"},
-		func(s *State) bool { return s.Status.InternalFailure.Or(false) }},
-	{Alert{Critical, "overload", "overload"},
-		func(s *State) bool { return s.Status.Overload.Or(false) }},
-	{Alert{Critical, "over-temperature", "over temperature"},
-		func(s *State) bool { return s.Status.OverTemperature.Or(false) }},
-	{Alert{Critical, "no-battery", "no battery"},
-		func(s *State) bool { return !s.Status.BatteryPresent.Or(true) }},
-	{Alert{Critical, "battery-empty", "battery empty"},
-		func(s *State) bool { return s.Status.FullyDischarged.Or(false) }},
-	{Alert{Critical, "battery-low", "battery low"}, (*State).lowBattery},
-	{Alert{Warning, "on-battery", "on battery"}, (*State).runsOnBattery},
-	{Alert{Warning, "replace-battery", "replace battery"},
-		func(s *State) bool { return s.Status.NeedReplacement.Or(false) }},
-	{Alert{Warning, "shutdown-requested", "shutdown requested"},
-		func(s *State) bool { return s.Status.ShutdownRequested.Or(false) }},
+		"status.awaiting power", true},
+	{Alert{Critical, "output-off", "the output is off"}, "output.on", false},
+	{Alert{Critical, "internal-failure", "internal failure"}, "status.internal failure", true},
+	{Alert{Critical, "overload", "overload"}, "status.overload", true},
+	{Alert{Critical, "over-temperature", "over temperature"}, "status.over temperature", true},
+	{Alert{Critical, "no-battery", "no battery"}, "status.battery present", false},
+	{Alert{Critical, "battery-empty", "battery empty"}, "status.fully discharged", true},
+	{Alert{Critical, "battery-low", "battery low"}, lowBattery, true},
+	{Alert{Warning, "on-battery", "on battery"}, onBattery, true},
+	{Alert{Warning, "replace-battery", "replace battery"}, "status.needs replacement", true},
+	{Alert{Warning, "shutdown-requested", "shutdown requested"}, "status.shutdown requested", true},
 	{Alert{Warning, "voltage-out-of-range", "input voltage out of range"},
-		func(s *State) bool { return s.Status.VoltageOutOfRange.Or(false) }},
+		"status.voltage out of range", true},
 	{Alert{Warning, "frequency-out-of-range", "input frequency out of range"},
-		func(s *State) bool { return s.Status.FrequencyOutOfRange.Or(false) }},
+		"status.frequency out of range", true},
 	{Alert{Warning, "communication-lost", "internal communication lost"},
-		func(s *State) bool { return s.Status.CommunicationLost.Or(false) }},
+		"status.communication lost", true},
+}
+
+// These are no readings: they follow from several.
+const onBattery, lowBattery = "on battery", "low battery"
+
+// holds reports whether a State says what a row of alerts asks for.
+func (s *State) holds(key string, is bool) bool {
+	switch key {
+	case onBattery:
+		on, known := s.OnBattery()
+		return known && on
+	case lowBattery: // the unit's own limits count on battery only: on line power it charges
+		limits := s.Status.BelowRemainingCapacityLimit.Or(false) || s.Status.RemainingTimeLimitExpired.Or(false)
+		return limits && s.holds(onBattery, true)
+	}
+	n, known := s.Number(key)
+	return known && (n != 0) == is
 }
 
 // Alerts returns what needs attention by this one State, the worst first. Flags flap around a
 // transfer: an alarm that wakes people wants [OnBattery].
 func (s State) Alerts() []Alert {
 	var found []Alert
-	for i := range alerts {
-		if alerts[i].holds(&s) {
-			found = append(found, alerts[i].Alert)
+	for _, a := range alerts {
+		if s.holds(a.key, a.is) {
+			found = append(found, a.Alert)
 		}
 	}
 	return found
@@ -100,17 +110,6 @@ func (s State) OnBattery() (onBattery, known bool) {
 	return discharging, discharging
 }
 
-func (s *State) runsOnBattery() bool {
-	onBattery, known := s.OnBattery()
-	return known && onBattery
-}
-
-// lowBattery believes the limits of the unit on battery only: on line power the battery charges.
-func (s *State) lowBattery() bool {
-	return s.runsOnBattery() &&
-		(s.Status.BelowRemainingCapacityLimit.Or(false) || s.Status.RemainingTimeLimitExpired.Or(false))
-}
-
 // String returns the State in one line for people: where the power comes from, what needs
 // attention, and the readings that matter most.
 func (s State) String() string {
@@ -118,7 +117,7 @@ func (s State) String() string {
 		return "no reading"
 	}
 	texts := []string{"line power unknown"}
-	if s.runsOnBattery() {
+	if s.holds(onBattery, true) {
 		texts[0] = "on battery"
 	} else if s.Status.ACPresent.Or(false) {
 		texts[0] = "on line power"

@@ -151,29 +151,16 @@ func rank(h host, i usb.Interface) int {
 // powerPage is the usage page of power devices.
 const powerPage = 0x84
 
-// comparePaths orders numbers within paths by their value, so that port 10 comes after port 2.
+// comparePaths orders by bus and port, as numbers, so that port 10 comes after port 2.
 func comparePaths(a, b string) int {
-	for a != "" && b != "" {
-		digitsA, digitsB := leadingDigits(a), leadingDigits(b)
-		if digitsA == "" || digitsB == "" {
-			if a[0] != b[0] {
-				return cmp.Compare(a[0], b[0])
-			}
-			a, b = a[1:], b[1:]
-			continue
-		}
-		numberA, numberB := strings.TrimLeft(digitsA, "0"), strings.TrimLeft(digitsB, "0")
-		if c := cmp.Or(
-			cmp.Compare(len(numberA), len(numberB)), cmp.Compare(numberA, numberB),
-			cmp.Compare(len(digitsA), len(digitsB)),
-		); c != 0 {
-			return c
-		}
-		a, b = a[len(digitsA):], b[len(digitsB):]
-	}
-	return cmp.Compare(len(a), len(b))
+	return cmp.Or(slices.CompareFunc(numbers(a), numbers(b), compareNumbers), cmp.Compare(a, b))
 }
 
-func leadingDigits(s string) string {
-	return s[:len(s)-len(strings.TrimLeft(s, "0123456789"))]
+func numbers(path string) []string {
+	return strings.FieldsFunc(path, func(r rune) bool { return r < '0' || r > '9' })
+}
+
+func compareNumbers(a, b string) int {
+	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
+	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 }

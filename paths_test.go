@@ -33,8 +33,8 @@ func TestPathsAreOrderedByTheirNumbers(t *testing.T) {
 			`\\?\HID#VID_09AE&PID_3016#6&1a2b3c4d&0&0000#{4d1e55b2-f16f-11cf-88cb-001111000030}`,
 		},
 		"the shorter of two alike": {"", "1-4", "1-4:1.0"},
-		"numbers before letters":   {"1-4", "1-a"},
-		"leading zeros last":       {"/dev/uhid1", "/dev/uhid01", "/dev/uhid2"},
+		"fewer numbers first":      {"1-a", "1-4"},
+		"leading zeros first":      {"/dev/uhid01", "/dev/uhid1", "/dev/uhid2"},
 		"numbers of any length":    {"1-99999999999999999999", "1-100000000000000000000"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -271,7 +271,8 @@ func TestAUsagePageTellsWhereThereIsNoDescriptor(t *testing.T) {
 
 func TestEveryCapturedUnitIsListedOnceByTheInterfaceOfTheUPS(t *testing.T) {
 	families := map[string]string{
-		"hp-t1500g3": "HP", "pro1500rt2u": "Delta/Minuteman", "unlisted-3099": "Tripp Lite",
+		"hp-t1500g3": "HP", "pro1500rt2u": "Delta/Minuteman", "ed2000rm2u": "Delta/Minuteman",
+		"unlisted-3099":     "Tripp Lite",
 		"without-acpresent": "Tripp Lite", "input-only": "Tripp Lite", "avr750u": "Tripp Lite 1xxx",
 		"smart1500lcd": "Tripp Lite 2xxx", "br1500lcdt": "Tripp Lite 3xxx",
 		"su1500rtxlcd2u": "Tripp Lite 4xxx",
