@@ -350,33 +350,35 @@ func TestWithoutAStatusThereIsNoState(t *testing.T) {
 var trueStatus, falseStatus = says(0x32, 0x00, 0x00, 0x09), says(0x32, 0x64, 0x00, 0x00)
 
 func TestAStatusWithPaddingSetIsNeverBelieved(t *testing.T) {
-	for how, opts := range map[string][]Option{"by the descriptor": nil, "by the length": {WithReportDescriptor(nil)}} {
-		t.Run(how, func(t *testing.T) {
-			b, ups := open(t, "pro1500rt2u", opts...)
-			for name, answers := range map[string][]func([]byte) (int, error){
-				"every second time": {falseStatus, trueStatus},
-				"twice in a row":    {falseStatus, falseStatus, trueStatus},
-			} {
-				ups.fail(0x32, sequence(append(answers, trueStatus)...))
-				state, err := b.Get(t.Context())
-				require.True(t, HasState(err), "%s: %v", name, err)
-				assert.Equal(t, ValueOf(true), state.Status.ACPresent, name)
-			}
+	for _, unit := range []string{"su3000rtxr3u", "ed2000rm2u"} {
+		for how, opts := range hows {
+			t.Run(unit+" "+how, func(t *testing.T) {
+				b, ups := open(t, unit, opts...)
+				for name, answers := range map[string][]func([]byte) (int, error){
+					"every second time": {falseStatus, trueStatus},
+					"twice in a row":    {falseStatus, falseStatus, trueStatus},
+				} {
+					ups.fail(0x32, sequence(append(answers, trueStatus)...))
+					state, err := b.Get(t.Context())
+					require.True(t, HasState(err), "%s: %v", name, err)
+					assert.Equal(t, ValueOf(true), state.Status.ACPresent, name)
+				}
 
-			ups.fail(0x32, falseStatus)
-			for range 5 {
-				state, err := b.Get(t.Context())
-				require.ErrorAs(t, err, new(*ReportError), "however often it comes")
-				require.ErrorContains(t, err, "64 00 00 has bits set that mean nothing")
-				assert.Zero(t, state)
-			}
+				ups.fail(0x32, falseStatus)
+				for range 5 {
+					state, err := b.Get(t.Context())
+					require.ErrorAs(t, err, new(*ReportError), "however often it comes")
+					require.ErrorContains(t, err, "64 00 00 has bits set that mean nothing")
+					assert.Zero(t, state)
+				}
 
-			ups.fail(0x32, sequence(falseStatus, says(0x32, 0x00, 0x00, 0x20)))
-			state, err := b.Get(t.Context())
-			require.True(t, HasState(err), "%v", err)
-			assert.Equal(t, ValueOf(false), state.Status.ACPresent, "a true failure shows at once")
-			assert.Equal(t, ValueOf(true), state.Status.Discharging)
-		})
+				ups.fail(0x32, sequence(falseStatus, says(0x32, 0x00, 0x00, 0x20)))
+				state, err := b.Get(t.Context())
+				require.True(t, HasState(err), "%v", err)
+				assert.Equal(t, ValueOf(false), state.Status.ACPresent, "a true failure shows at once")
+				assert.Equal(t, ValueOf(true), state.Status.Discharging)
+			})
+		}
 	}
 }
 

@@ -80,16 +80,17 @@ var decodeCases = []struct{ report, state string }{
 	{"38 64", `{"config": {"warning capacity limit": 100}}`},
 	{"38 65", `{}`},
 
-	{"0e 06 01", `{"config": {"communication version": 262}}`}, // NUT's comments on an HP T1500 G3
-	{"0e 06", `{"config": {"communication version": 6}}`},      // families that have one byte
-	{"0e 00 00", `{"config": {"communication version": 0}}`},
-	{"0e ff ff", `{"config": {"communication version": 65535}}`},
+	{"3a 19", `{"config": {"remaining capacity limit": 25}}`}, // logs of a 4003 and of an a011
+	{"3a 00", `{"config": {"remaining capacity limit": 0}}`},
+	{"3a 64", `{"config": {"remaining capacity limit": 100}}`},
+	{"3a 65", `{}`},
 
 	{"0f 06 01", `{"config": {"firmware version": 262}}`}, // NUT's comments on an HP T1500 G3
 	{"0f 22", `{"config": {"firmware version": 34}}`},     // log of an a0a0, one byte
 	{"0f ff ff", `{"config": {"firmware version": 65535}}`},
 
 	{"6c 12 20", `{"config": {"protocol version": "2012"}}`}, // a unit of product id 2012
+	{"6c 03 40", `{"config": {"protocol version": "4003"}}`}, // a unit of product id 4003
 	{"6c 00 0a", `{"config": {"protocol version": "0a00"}}`}, // NUT's comments on an HP T1500 G3
 	{"6c 00 00", `{"config": {"protocol version": "0000"}}`},
 	{"6c ff ff", `{"config": {"protocol version": "ffff"}}`},
@@ -154,6 +155,15 @@ var decodeCases = []struct{ report, state string }{
 	{"20 10 27", `{"battery": {"voltage": 1000}}`},
 	{"20 11 27", `{}`},
 
+	{"1a 29 01", `{"battery": {"temperature": 23.85}}`}, // log of a 4003, for which NUT has 297 K
+	{"1a 23 01", `{"battery": {"temperature": 17.85}}`}, // log of an a011, for which NUT has 291 K
+	{"1a de 00", `{}`},
+	{"1a df 00", `{"battery": {"temperature": -50.15}}`},
+	{"1a a7 01", `{"battery": {"temperature": 149.85}}`},
+	{"1a a8 01", `{}`},
+	{"1a 00 00", `{}`},
+	{"1a ff ff", `{}`},
+
 	{"34 4a", `{"health": 74}`},  // upsc of a 2012 that charges
 	{"34 64", `{"health": 100}`}, // numat's README
 	{"34 00", `{"health": 0}`},
@@ -191,11 +201,11 @@ var decodeCases = []struct{ report, state string }{
 	{"15 fe ff", `{"controls": {"delay before shutdown": 65534}}`},
 	{"15 ff ff", `{}`}, // idle: upsc of a 2012
 
-	{"16 19 00", `{"controls": {"delay before startup": 25}}`},
-	{"16 01 00", `{"controls": {"delay before startup": 1}}`},
-	{"16 00 00", `{}`}, // idle: upsc of a 4003 and of a 4004
-	{"16 fe ff", `{"controls": {"delay before startup": 65534}}`},
-	{"16 ff ff", `{}`}, // idle: upsc of an a0a0
+	{"61 19 00", `{"controls": {"delay before startup": 25}}`},
+	{"61 01 00", `{"controls": {"delay before startup": 1}}`},
+	{"61 00 00", `{}`}, // idle: logs of a 4003 and of an a011
+	{"61 fe ff", `{"controls": {"delay before startup": 65534}}`},
+	{"61 ff ff", `{}`}, // idle: log of an a0a0
 
 	{"17 0a 00", `{"controls": {"delay before reboot": 10}}`},
 	{"17 01 00", `{"controls": {"delay before reboot": 1}}`},
@@ -217,44 +227,40 @@ var pathCases = []struct {
 	reports     map[string]string
 }{
 	{
-		"UPS.PowerSummary.RemainingCapacityLimit",
-		[]uint32{usagePowerSummary}, usageRemainingCapacityLimit,
+		"UPS.ffff0010.00ff0001.ffff007e", []uint32{0xffff0010, 0x00ff0001}, 0xffff007e,
 		map[string]string{
-			"99 0a 00": `{"config": {"remaining capacity limit": 10}}`, // upsc of a 3012
-			"99 00 00": `{"config": {"remaining capacity limit": 0}}`,
-			"99 64 00": `{"config": {"remaining capacity limit": 100}}`,
-			"99 65 00": `{}`,
+			"99 06 01": `{"config": {"communication version": 262}}`, // NUT's comments on an HP T1500 G3
+			"99 00 00": `{"config": {"communication version": 0}}`,
+			"99 ff ff": `{"config": {"communication version": 65535}}`,
 		},
 	},
 	{
-		"UPS.BatterySystem.Temperature",
-		[]uint32{usageBatterySystem}, usageTemperature, temperatures,
-	},
-	{
 		"UPS.BatterySystem.Battery.Temperature",
-		[]uint32{usageBatterySystem, usageBattery}, usageTemperature, temperatures,
+		[]uint32{usageBatterySystem, usageBattery}, usageTemperature,
+		map[string]string{ // in kelvin, as the power device class has them
+			"99 2a 01": `{"battery": {"temperature": 24.85}}`, // 24.9 in the upsc of a 3012
+			"99 2c 01": `{"battery": {"temperature": 26.85}}`, // 26.9 in the upsc of a 4004
+			"99 11 01": `{"battery": {"temperature": -0.15}}`,
+			"99 00 00": `{}`,
+			"99 de 00": `{}`,
+			"99 df 00": `{"battery": {"temperature": -50.15}}`,
+			"99 a7 01": `{"battery": {"temperature": 149.85}}`,
+			"99 a8 01": `{}`,
+			"99 ff ff": `{}`,
+		},
 	},
 }
 
-// temperatures are in kelvin on the wire, as the power device class has them.
-var temperatures = map[string]string{
-	"99 2a 01": `{"battery": {"temperature": 24.85}}`, // 24.9 in the upsc of a 3012
-	"99 2c 01": `{"battery": {"temperature": 26.85}}`, // 26.9 in the upsc of a 4004
-	"99 11 01": `{"battery": {"temperature": -0.15}}`,
-	"99 00 00": `{}`,
-	"99 de 00": `{}`,
-	"99 df 00": `{"battery": {"temperature": -50.15}}`,
-	"99 a7 01": `{"battery": {"temperature": 149.85}}`,
-	"99 a8 01": `{}`,
-	"99 ff ff": `{}`,
-}
-
-// declared are the reports of the table that the descriptors of two captures declare as features.
+// declared are the reports of the table that the descriptors of four captures declare as features.
 var declared = map[string]string{
 	"smart1500lcdxl": "01 02 03 04 10 11 15 17 18 19 1b 1e 20 22 23 2a 30 31 32 34 35 36 37 47 " +
 		"52 6c",
 	"pro1500rt2u": "01 02 03 04 06 09 0f 10 11 15 17 18 19 1b 1c 1e 20 21 22 23 2a 30 31 32 34 " +
-		"35 36 37 38 46 47",
+		"35 36 37 38 46 47 61 6c",
+	"unit-3016": "01 02 03 04 06 09 0f 10 11 15 17 18 19 1b 1c 1e 20 21 22 23 2a 30 31 32 34 35 " +
+		"36 37 38 3a 46 47 52 61 6c",
+	"su3000rtxr3u": "01 02 03 04 06 09 0f 10 11 15 17 18 19 1a 1b 1c 1e 20 21 22 23 2a 30 31 32 " +
+		"34 35 36 37 38 3a 46 47 52 61 6c",
 }
 
 func TestEveryRowOfTheReportTableHasCasesForItsBounds(t *testing.T) {

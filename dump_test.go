@@ -44,7 +44,7 @@ var explained = []struct {
 	{0x06, 0, 16, ValueOf(uint32(0x57)), "config.low voltage transfer", "87"},
 	{0x11, 0, 8, ValueOf(uint32(2)), "controls.audible alarm control", "enabled"},
 	{0x15, 0, 16, ValueOf(uint32(0xffff)), "controls.delay before shutdown", ""}, // idle
-	{0x20, 0, 16, Value[uint32]{}, "battery.voltage", ""},                        // an empty answer
+	{0x20, 0, 16, ValueOf(uint32(0x019c)), "battery.voltage", "41.2"},
 }
 
 func TestFieldsOfADumpSayWhatTheyAre(t *testing.T) {
@@ -186,11 +186,11 @@ func TestFieldsOfADumpAreInTheOrderOfTheirReports(t *testing.T) {
 }
 
 func TestAVersionOfOneByteIsExplainedWithoutADescriptorToo(t *testing.T) {
-	for how, opts := range hows { // numat #10: an ECO850LCD has versions of one byte
-		f := dumpField(t, dumpOf(t, "eco850lcd", opts...).Fields(), 0x0e, 0)
-		assert.Equal(t, "config.communication version", f.Key, how)
-		assert.Equal(t, ValueOf(uint32(7)), f.Raw, how)
-		assert.Equal(t, "7", f.Reading, how)
+	for how, opts := range hows { // numat #10: the version of an ECO850LCD is one byte
+		f := dumpField(t, dumpOf(t, "eco850lcd", opts...).Fields(), 0x0f, 0)
+		assert.Equal(t, "config.firmware version", f.Key, how)
+		assert.Equal(t, ValueOf(uint32(177)), f.Raw, how)
+		assert.Equal(t, "177", f.Reading, how)
 		assert.Equal(t, 8, f.Size, how)
 	}
 }

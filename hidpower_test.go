@@ -53,6 +53,8 @@ func TestAnAnnouncementThatMakesNoSenseIsNotPassedOn(t *testing.T) {
 			"smart1500lcd": {"32 00", "32 04"}, // neither line power nor discharging
 			// The same, and with padding set: bits 17 and 0.
 			"pro1500rt2u": {"32 00 00 00", "32 00 00 03", "32 01 00 09"},
+			// The charge under the id of the status, as their logs have it.
+			"su3000rtxr3u": {"32 64 00 00"}, "ed2000rm2u": {"32 64 00 00"},
 		} {
 			for _, report := range reports {
 				update, ok := announcedTo(t, name, report, opts...)

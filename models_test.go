@@ -36,6 +36,7 @@ var misread = []struct {
 	{"smart3000rm2u", "UPS.PowerConverter.Output.ActivePower", 5.66e-05, "output.power", 566},
 	{"smart1500lcdt", "UPS.PowerConverter.Input.Frequency", 5990, "input.frequency", 59.9},
 	{"smart1500lcdt", "UPS.PowerConverter.Output.Frequency", 5990, "output.frequency", 59.9},
+	{"unit-3016", "UPS.PowerSummary.Input.Voltage", 0.001214, "input.voltage", 121.4},
 	{"br1500lcdt", "UPS.PowerConverter.Input.Frequency", 6000, "input.frequency", 60},
 	{"br1500lcdt", "UPS.PowerConverter.Input.Voltage", 0.001189, "input.voltage", 118.9},
 	{"br1500lcdt", "UPS.BatterySystem.Battery.Voltage", 0.000273, "battery.voltage", 27.3},
@@ -46,6 +47,7 @@ var misread = []struct {
 	{"pro1500rt2u", "UPS.PowerConverter.Input.Voltage", 0.000209, "input.voltage", 123.3},
 	{"pro1500rt2u", "UPS.PowerConverter.Input.Frequency", 870, "input.frequency", 59.9},
 	{"pro1500rt2u", "UPS.PowerConverter.Output.Current", 220, "output.current", 2.2},
+	{"pro1500rt2u", "UPS.BatterySystem.Battery.Voltage", 0.000412, "battery.voltage", 41.2},
 }
 
 func TestScaleAndLengthAreNotTheDescriptors(t *testing.T) {
@@ -128,9 +130,8 @@ func failedIDs(t *testing.T, err error) []byte {
 func TestTheTableReadsEveryKnownFamilyWithoutItsDescriptor(t *testing.T) {
 	byDescriptor := map[string]string{
 		"smart1500slt":      "the reports of the temperature and of a limit differ",
-		"smart1500lcdt":     "the report of a limit differs",
-		"su1500rtxl2ua":     "the reports of the temperature and of a limit differ",
 		"su1500rtxlcd2u":    "the reports of the temperature and of a limit differ",
+		"hp-t1500g3":        "the report of a version has another meaning on other families",
 		"unlisted-3099":     "no report is where the table has it",
 		"without-acpresent": "the length of its status is that of another layout",
 	}
@@ -276,6 +277,7 @@ func TestTheNominalVoltageIsTheOutputs(t *testing.T) {
 func TestTemperaturesAreInKelvinOnTheWire(t *testing.T) {
 	for name, want := range map[string]float64{
 		"smart1500slt": 24.85, "su1500rtxl2ua": 26.85, "su1500rtxlcd2u": 26.85,
+		"su3000rtxr3u": 23.85, "ed2000rm2u": 17.85,
 	} {
 		assert.Equal(t, ValueOf(want), read(t, name).Battery.Temperature, name)
 	}
@@ -283,7 +285,6 @@ func TestTemperaturesAreInKelvinOnTheWire(t *testing.T) {
 
 func TestVersionsOfOneAndOfTwoBytes(t *testing.T) {
 	eco, hp := read(t, "eco850lcd").Config, read(t, "hp-t1500g3").Config
-	assert.Equal(t, ValueOf(uint16(7)), eco.CommunicationVersion)
 	assert.Equal(t, ValueOf(uint16(177)), eco.FirmwareVersion)
 	assert.Equal(t, ValueOf(uint16(262)), hp.CommunicationVersion)
 	assert.Equal(t, ValueOf(uint16(262)), hp.FirmwareVersion)
@@ -377,8 +378,15 @@ func TestAFieldIsReadInWhicheverReportItIs(t *testing.T) {
 	_, err := b.Settings(t.Context())
 	require.NoError(t, err)
 	_, asked := ups.transfers()
-	assert.Equal(t, 1, asked[0x61], "DelayBeforeStartup, which other families have in report 16")
+	assert.Equal(t, 1, asked[0x61], "DelayBeforeStartup")
 	assert.NotContains(t, asked, byte(0x16))
+
+	b, ups = open(t, "smart1500slt")
+	_, err = b.Settings(t.Context())
+	require.NoError(t, err)
+	_, asked = ups.transfers()
+	assert.Equal(t, 1, asked[0x16], "the same on a 3012")
+	assert.NotContains(t, asked, byte(0x61))
 
 	state := read(t, "unlisted-3099")
 	assert.Equal(t, ValueOf(120.1), state.Input.Voltage,

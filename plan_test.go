@@ -35,12 +35,18 @@ var flagCases = []flagCase{
 	},
 	{
 		unit: "a0a0", id: 0x32, bytes: 3, // the offsets that NUT's log prints
-		flags: map[int]string{
-			7: "internal failure", 9: "shutdown imminent", 16: "ac present",
-			18: "below remaining capacity", 19: "fully charged", 20: "charging", 21: "discharging",
-			22: "fully discharged", 23: "needs replacement",
-		},
+		flags:      summaryFlags,
 		descriptor: capturedDescriptor("pro1500rt2u"),
+	},
+	{
+		unit: "3016", id: 0x32, bytes: 3,
+		flags:      summaryFlags,
+		descriptor: capturedDescriptor("unit-3016"),
+	},
+	{
+		unit: "4003", id: 0x32, bytes: 3, // which declares the bits 18 and 19 constant
+		flags:      summaryFlags,
+		descriptor: capturedDescriptor("su3000rtxr3u"),
 	},
 	{
 		unit: "2012", id: 0x22, bytes: 2,
@@ -77,6 +83,12 @@ var flagCases = []flagCase{
 	},
 }
 
+var summaryFlags = map[int]string{
+	7: "internal failure", 9: "shutdown imminent", 16: "ac present",
+	18: "below remaining capacity", 19: "fully charged", 20: "charging", 21: "discharging",
+	22: "fully discharged", 23: "needs replacement",
+}
+
 var converterFlags = map[int]string{
 	0: "voltage out of range", 1: "buck", 2: "boost", 4: "overload", 5: "used",
 	6: "over temperature", 7: "internal failure", 14: "awaiting power",
@@ -102,10 +114,10 @@ func TestPlanOfAnA0A0(t *testing.T) {
 	require.Equal(t, 3, p.features[0].bytes)
 	require.ElementsMatch(t, unhex("32 22 18 31 19 1b 1c 46 47 1e 20 34 21 35"),
 		idsOf(p.features, live))
-	require.ElementsMatch(t, unhex("01 30 02 03 04 06 09 36 37 38 0f 2a"),
-		idsOf(p.features, nominal))
+	require.ElementsMatch(t, unhex("01 30 02 03 04 06 09 36 37 38 0f 6c 2a"),
+		idsOf(p.features, nominal), "report 0e has another usage than an HP's version")
 	require.ElementsMatch(t, unhex("10 11 15 61 17"), idsOf(p.features, setting),
-		"DelayBeforeStartup is 61 in the log")
+		"report 16 has another usage than DelayBeforeStartup")
 	require.ElementsMatch(t, unhex("32 34 35"), idsOf(p.inputs, live))
 	require.Equal(t, 1, entryOf(t, p.features, 0x0f).bytes, "this family's version is one byte")
 }
@@ -117,8 +129,8 @@ func TestPlanWithoutADescriptorHasEveryRowWhoseBitsAreKnown(t *testing.T) {
 	require.True(t, p.features[0].status)
 	ids := slices.Concat(
 		idsOf(p.features, live), idsOf(p.features, nominal), idsOf(p.features, setting))
-	require.Equal(t, unhex("01 02 03 04 06 09 0e 0f 10 11 15 16 17 18 19 1b 1c 1e 20 21 22 2a 30 "+
-		"31 32 34 35 36 37 38 46 47 52 6c"), slices.Sorted(slices.Values(ids)),
+	require.Equal(t, unhex("01 02 03 04 06 09 0f 10 11 15 17 18 19 1a 1b 1c 1e 20 21 22 2a 30 31 "+
+		"32 34 35 36 37 38 3a 46 47 52 61 6c"), slices.Sorted(slices.Values(ids)),
 		"0x23 is missing: families have the same length of it and other bits")
 	require.ElementsMatch(t, unhex("32 34 35"), idsOf(p.inputs, live))
 }

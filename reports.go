@@ -69,8 +69,8 @@ func (row report) at(offset, size int) reading {
 // reports is everything that is known. The status comes first, so that a unit that is gone costs
 // one transfer.
 //
-// Sources: the report descriptor of a 2012, captured reports of a 2012 and of an a0a0, and debug
-// logs of NUT for other families; testdata/captures has the bytes.
+// Sources: the report descriptors of a 2012, a 3016, a 4003 and an a0a0, captured reports of these
+// and of an a011, and debug logs of NUT for other families; testdata/captures has the bytes.
 var reports = []report{
 	{id: statusID, path: "UPS.PowerSummary.PresentStatus"},
 	{id: 0x23, bytes: 1, path: "UPS.BatterySystem.Battery.PresentStatus"},
@@ -97,10 +97,12 @@ var reports = []report{
 		key: "config.full charge capacity", when: nominal, most: 100},
 	{id: 0x38, bytes: 1, path: "UPS.PowerSummary.WarningCapacityLimit",
 		key: "config.warning capacity limit", when: nominal, most: 100},
-	{path: "UPS.PowerSummary.RemainingCapacityLimit",
+	// In this report on a 3016, a 4003 and an a011.
+	{id: 0x3a, bytes: 1, path: "UPS.PowerSummary.RemainingCapacityLimit",
 		key: "config.remaining capacity limit", when: nominal, most: 100},
-	// NUT's table of Tripp Lite's own usages names these three.
-	{id: 0x0e, bytes: 2, short: true, path: "UPS.ffff0010.ffff007e",
+	// NUT's table of Tripp Lite's own usages names these three. The first is report 0x0e of an HP;
+	// report 0x0e of a 3016, a 4003 and an a0a0 has usage ffff0076, which is no version.
+	{bytes: 2, path: "UPS.ffff0010.00ff0001.ffff007e",
 		key: "config.communication version", when: nominal, most: 0xffff},
 	{id: 0x0f, bytes: 2, short: true, path: "UPS.ffff0010.ffff007c",
 		key: "config.firmware version", when: nominal, most: 0xffff},
@@ -129,7 +131,7 @@ var reports = []report{
 	{id: 0x1e, bytes: 1, path: "UPS.OutletSystem.Outlet.PercentLoad", key: "output.load", most: 254},
 	{id: 0x20, bytes: 2, path: "UPS.BatterySystem.Battery.Voltage",
 		key: "battery.voltage", scale: tenths, most: maxVolts * 10},
-	{path: "UPS.BatterySystem.Temperature",
+	{id: 0x1a, bytes: 2, path: "UPS.BatterySystem.Temperature", // of a 4003, and of an a011's log
 		key: "battery.temperature", scale: kelvin, least: minKelvin, most: maxKelvin},
 	{path: "UPS.BatterySystem.Battery.Temperature", insteadOf: "UPS.BatterySystem.Temperature",
 		key: "battery.temperature", scale: kelvin, least: minKelvin, most: maxKelvin},
@@ -148,8 +150,9 @@ var reports = []report{
 	// A timer at 0xffff is idle. At 0 this one may be in its last second.
 	{id: 0x15, bytes: 2, path: "UPS.OutletSystem.Outlet.DelayBeforeShutdown",
 		key: "controls.delay before shutdown", when: setting, most: 0xfffe},
-	// These two are idle at 0 as well: a 4003 and a 4004 say so all the time.
-	{id: 0x16, bytes: 2, path: "UPS.OutletSystem.Outlet.DelayBeforeStartup",
+	// These two are idle at 0 as well: a 4003 and a 4004 say so all the time. Report 0x16 of a 3016,
+	// a 4003 and an a0a0 is the maker's own start timer, which counts minutes.
+	{id: 0x61, bytes: 2, path: "UPS.OutletSystem.Outlet.DelayBeforeStartup",
 		key: "controls.delay before startup", when: setting, least: 1, most: 0xfffe},
 	// A 1330 declares it and never answers it (NUT #297).
 	{id: 0x17, bytes: 2, mute: true, path: "UPS.OutletSystem.Outlet.DelayBeforeReboot",

@@ -215,7 +215,7 @@ func (s *scripted) GetFeatureReport(b []byte) (int, error) {
 // FuzzAnnounced has a unit announce whatever it likes.
 func FuzzAnnounced(f *testing.F) {
 	f.Add("smart1500lcd", []byte{0x32, 0x08})
-	f.Add("pro1500rt2u", []byte{0x32, 0x64, 0x00, 0x00})
+	f.Add("su3000rtxr3u", []byte{0x32, 0x64, 0x00, 0x00})
 	f.Add("input-only", []byte{0x35, 0x84, 0x03})
 	f.Fuzz(func(t *testing.T, name string, report []byte) {
 		c, err := capture.Load(name)

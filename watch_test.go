@@ -172,7 +172,7 @@ func TestWatchIgnoresWhatAnnouncesNothingNew(t *testing.T) {
 
 func TestAnAnnouncementThatMakesNoSenseMakesWatchRead(t *testing.T) {
 	for _, report := range [][]byte{{0x32, 0x64, 0x00, 0x00}, {0x32, 0x00, 0x00, 0x00}} {
-		bubble(t, "pro1500rt2u", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		bubble(t, "su3000rtxr3u", func(t *testing.T, b *Battery, ups *fakeUPS) {
 			turns := watch(t, b, time.Hour)
 			require.Equal(t, ValueOf(true), turns.next().state.Status.ACPresent)
 			ups.transfers()
@@ -187,7 +187,7 @@ func TestAnAnnouncementThatMakesNoSenseMakesWatchRead(t *testing.T) {
 func TestAFalseStatusShowsInNoLine(t *testing.T) {
 	// Feature and input report are false every second and every third time, for a minute.
 	for _, period := range []int{2, 3} {
-		bubble(t, "pro1500rt2u", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		bubble(t, "su3000rtxr3u", func(t *testing.T, b *Battery, ups *fakeUPS) {
 			n, failed := 0, false
 			ups.fail(0x32, func(buffer []byte) (int, error) {
 				n++
