@@ -34,7 +34,8 @@ type Collector struct {
 	source  Source
 	timeout time.Duration
 	names   map[string]string // by path
-	numat   *numat            // nil without WithNumat
+	ctx     context.Context   // of each scrape
+	numat   *string           // the hostname of WithNumat
 
 	success, up, info, status *prometheus.Desc
 	readings                  map[string]*prometheus.Desc // by key of the field
@@ -62,9 +63,7 @@ func WithNames(names map[string]string) Option {
 
 // New makes a Collector that reads the source at each scrape.
 func New(source Source, opts ...Option) *Collector {
-	c := &Collector{
-		source: source, timeout: DefaultTimeout, readings: map[string]*prometheus.Desc{},
-	}
+	c := &Collector{source: source, timeout: DefaultTimeout, ctx: context.Background()}
 	for _, opt := range opts {
 		opt(c)
 	}
@@ -80,6 +79,7 @@ func New(source Source, opts ...Option) *Collector {
 	c.up = desc("up", "Whether the UPS answered; 0 leaves out its other series.")
 	c.info = desc("info", "What the UPS is, in the labels; always 1.", infoLabels...)
 	c.status = desc("status", "The flags that the UPS reports: 1 for true, 0 for false.", "flag")
+	c.readings = map[string]*prometheus.Desc{}
 	for _, field := range tripplite.Fields() {
 		if s, ok := seriesOf[field.Key]; ok {
 			c.readings[field.Key] = desc(s.name, cmp.Or(s.help, field.Help))
@@ -104,23 +104,17 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect reads the units and sends what they say. It waits for them no longer than the timeout.
-func (c *Collector) Collect(ch chan<- prometheus.Metric) { c.collect(context.Background(), ch) }
-
 // WithContext returns a Collector for one scrape, which waits for the units no longer than ctx and
 // shows those that have answered by then. It concerns no other scrape.
-func (c *Collector) WithContext(ctx context.Context) prometheus.Collector { return scrape{c, ctx} }
-
-type scrape struct {
-	*Collector
-	ctx context.Context
+func (c *Collector) WithContext(ctx context.Context) prometheus.Collector {
+	one := *c
+	one.ctx = ctx
+	return &one
 }
 
-// Collect is that of [Collector], with a context.
-func (s scrape) Collect(ch chan<- prometheus.Metric) { s.collect(s.ctx, ch) }
-
-func (c *Collector) collect(ctx context.Context, ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+// Collect reads the units and sends what they say. It waits for them no longer than the timeout.
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(c.ctx, c.timeout)
 	defer cancel()
 	units, err := c.source.Get(ctx)
 	ch <- gauge(c.success, bit(err == nil))
@@ -136,7 +130,7 @@ func (c *Collector) collect(ctx context.Context, ch chan<- prometheus.Metric) {
 		ch <- gauge(c.up, 0, c.labels(path)...)
 	}
 	if c.numat != nil {
-		c.numat.collect(ch, units)
+		sendNumat(ch, *c.numat, units)
 	}
 }
 

@@ -11,14 +11,8 @@ import (
 // label: hostname, the name of the computer that the units are attached to. That exporter cannot
 // show several units. Where there are several, these series have a label path as well.
 func WithNumat(hostname string) Option {
-	return func(c *Collector) {
-		c.numat = &numat{text(hostname), numatSeries("hostname"), numatSeries("hostname", "path")}
-	}
-}
-
-type numat struct {
-	hostname     string
-	one, several map[string]*prometheus.Desc // by key of the field
+	hostname = text(hostname)
+	return func(c *Collector) { c.numat = &hostname }
 }
 
 // numatKeys are the readings of numat's exporter, which names its series by the same keys.
@@ -30,24 +24,21 @@ var numatKeys = []string{
 	"input.voltage", "input.frequency", "output.voltage", "output.power", "health", "time to empty",
 }
 
-func numatSeries(labels ...string) map[string]*prometheus.Desc {
+func sendNumat(ch chan<- prometheus.Metric, hostname string, units []tripplite.Reading) {
+	names := []string{"hostname"}
+	if len(units) > 1 {
+		names = append(names, "path")
+	}
 	series := map[string]*prometheus.Desc{}
 	for _, key := range numatKeys {
 		series[key] = prometheus.NewDesc("tripplite_"+snakeCase(key),
-			"As in the exporter of numat/tripplite.", labels, nil)
+			"As in the exporter of numat/tripplite.", names, nil)
 	}
-	return series
-}
-
-func (n *numat) collect(ch chan<- prometheus.Metric, units []tripplite.Reading) {
 	for _, unit := range units {
 		if !tripplite.HasState(unit.Err) {
 			continue
 		}
-		series, labels := n.one, []string{n.hostname}
-		if len(units) > 1 {
-			series, labels = n.several, append(labels, text(unit.Info.Path))
-		}
+		labels := []string{hostname, text(unit.Info.Path)}[:len(names)]
 		for field, datum := range unit.State.All() {
 			if desc, ok := series[field.Key]; ok {
 				value, _ := datum.Number()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -18,24 +19,23 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/prometheus/exporter-toolkit/web"
 
-	"github.com/tripplite-go/tripplite"
 	"github.com/tripplite-go/tripplite/collector"
 )
 
-// cli is the command line. The texts are in help.
+// cli is the command line. The longer texts are in help.
 type cli struct {
 	Listen  []string `name:"web.listen-address" default:":6969" placeholder:"ADDRESS" help:"${listen}"`
-	Systemd bool     `name:"web.systemd-socket" help:"${systemd}"`
+	Systemd bool     `name:"web.systemd-socket" help:"Use the sockets of systemd instead (Linux)."`
 	Web     string   `name:"web.config.file" placeholder:"FILE" help:"${web}"`
 
-	Timeout time.Duration `name:"scrape.timeout" default:"${default_timeout}" help:"${timeout}"`
+	Timeout time.Duration `name:"scrape.timeout" default:"${max}" help:"${timeout}"`
 	Names   names         `name:"name" placeholder:"PATH=NAME" help:"${name}"`
 	Path    []string      `sep:"none" xor:"units" placeholder:"PATH" help:"${path}"`
 	Replay  []string      `sep:"none" xor:"units" placeholder:"NAME|FILE" help:"${replay}"`
 
-	Numat    bool   `name:"compat.numat" help:"${numat}"`
+	Numat    bool   `name:"compat.numat" help:"Add the series of the exporter of numat/tripplite."`
 	Hostname string `name:"compat.hostname" placeholder:"NAME" help:"${hostname}"`
-	FailFast bool   `help:"${fail_fast}"`
+	FailFast bool   `help:"Exit with status 2 if no UPS can be read at the start, instead of waiting."`
 
 	LogLevel  slog.Level `name:"log.level" default:"info" placeholder:"LEVEL" help:"${log_level}"`
 	LogFormat string     `name:"log.format" enum:"logfmt,json" default:"logfmt" help:"${log_format}"`
@@ -44,21 +44,18 @@ type cli struct {
 }
 
 var help = kong.Vars{
+	"version": "tripplite-exporter " + version().Main.Version + ", " + version().GoVersion,
+	"max":     collector.DefaultTimeout.String(),
+
 	"listen":  "Listen at this address; repeatable (default: :6969).",
-	"systemd": "Listen on the sockets that systemd passes instead (Linux).",
-	"web": "Serve TLS or ask for a password, as this file of the Prometheus exporter toolkit " +
-		"says.",
-	"default_timeout": collector.DefaultTimeout.String(),
-	"timeout": "Wait no longer for a UPS, even where Prometheus would (default: " +
-		collector.DefaultTimeout.String() + ").",
-	"name": "Give the UPS at a path, such as 1-4.2:1.0, a label name; repeatable.",
+	"web":     "Serve TLS or ask for a password, by a file of the Prometheus exporter toolkit.",
+	"timeout": "Wait no longer for a UPS (default: " + collector.DefaultTimeout.String() + ").",
+	"name":    "Give the UPS at a path, such as 1-4.2:1.0, a label name; repeatable.",
 	"path": "Show only the UPS at this path, such as 1-4.2:1.0, and leave the others to other " +
 		"programs; repeatable.",
 	"replay": "Show a capture instead of the UPSes attached: a built-in one, such as " +
 		"smart1500lcd, or a capture file; repeatable.",
-	"numat":     "Add the series of the exporter of numat/tripplite.",
-	"hostname":  "The label hostname of those series, instead of this computer's full name.",
-	"fail_fast": "Exit with status 2 if no UPS can be read at the start, instead of waiting for one.",
+	"hostname": "The label hostname of those series, instead of this computer's full name.",
 	"log_level": "Log from this level on: debug (with the bytes of each report), info, warn, error " +
 		"(default: info).",
 	"log_format": "Log as logfmt or json (default: logfmt).",
@@ -92,7 +89,6 @@ func (n names) UnmarshalText(text []byte) error {
 }
 
 func main() {
-	smallPages()
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50) // saves two megabytes; scrapes are too small and rare to feel it
 	}
@@ -115,8 +111,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		kong.Name("tripplite-exporter"),
 		kong.Description("Shows the Tripp Lite UPSes attached to this computer to Prometheus."),
 		help,
-		kong.Vars{"version": fmt.Sprintf("tripplite-exporter %s, %s",
-			version().Main.Version, version().GoVersion)},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { done = true }),
 	)
@@ -142,7 +136,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	opts := []collector.Option{collector.WithTimeout(c.Timeout), collector.WithNames(c.Names)}
 	if c.Numat {
-		opts = append(opts, collector.WithNumat(c.hostname()))
+		if c.Hostname == "" {
+			c.Hostname = fullHostname()
+		}
+		opts = append(opts, collector.WithNumat(c.Hostname))
 	}
 	server := newServer(collector.New(source, opts...), c.Timeout, log)
 	err = serve(ctx, server, func() error {
@@ -157,33 +154,23 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// look reads the units before anybody asks. So the log says at the start what is there, and the
-// first scrape finds them open. It fails where no unit can be read.
-func look(ctx context.Context, source collector.Source, timeout time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	units, err := source.Get(ctx)
+// fullHostname returns what Python's socket.getfqdn makes of this computer's name, as numat's
+// exporter shows it: the name by which its own address is known, if that has a domain.
+func fullHostname() string {
+	host, err := os.Hostname()
 	if err != nil {
-		return err
+		return "localhost"
 	}
-	errs := []error{}
-	for _, unit := range units {
-		if tripplite.HasState(unit.Err) {
-			return nil
+	addresses, _ := net.LookupHost(host)
+	for _, address := range addresses {
+		names, _ := net.LookupAddr(address)
+		for _, name := range names {
+			if name = strings.TrimSuffix(name, "."); strings.Contains(name, ".") {
+				return name
+			}
 		}
-		errs = append(errs, unit.Err)
 	}
-	if len(errs) == 0 {
-		return tripplite.ErrNotFound
-	}
-	return errors.Join(errs...)
-}
-
-func (c *cli) hostname() string {
-	if c.Hostname != "" {
-		return c.Hostname
-	}
-	return fullHostname()
+	return host
 }
 
 func logger(w io.Writer, level slog.Level, format string) *slog.Logger {

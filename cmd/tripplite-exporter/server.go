@@ -3,9 +3,17 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"math"
 	"net/http"
+	"strconv"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/tripplite-go/tripplite/collector"
 )
@@ -55,4 +63,84 @@ func serve(ctx context.Context, server *http.Server, listen func() error, log *s
 		return err
 	}
 	return nil
+}
+
+// handler serves every page of the exporter, to GET and HEAD alone.
+func handler(c *collector.Collector, log *slog.Logger) http.Handler {
+	landing, err := web.NewLandingPage(web.LandingConfig{
+		Name:        "Tripp Lite exporter",
+		Description: "Prometheus exporter for Tripp Lite UPS battery backups attached by USB",
+		HeaderColor: "#24527a",
+		Version:     version().Main.Version,
+		Profiling:   "false",
+		Links: []web.LandingLinks{
+			{Address: "/metrics", Text: "Metrics", Description: "every UPS, read anew at each scrape"},
+			{Address: "/healthz", Text: "Health", Description: "whether the exporter runs"},
+		},
+	})
+	if err != nil {
+		panic(err) // its template is a constant
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /", landing)
+	mux.Handle("GET /metrics", metrics(c, own(), log))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "ok\n")
+	})
+	return mux
+}
+
+// metrics answers each scrape from a registry of its own: a prometheus.Collector does not learn the
+// scrape's deadline otherwise.
+func metrics(c *collector.Collector, own prometheus.Gatherer, log *slog.Logger) http.Handler {
+	opts := promhttp.HandlerOpts{
+		ErrorLog:           slog.NewLogLogger(log.Handler(), slog.LevelError),
+		DisableCompression: true, // it takes more memory than all else, to save a few kilobytes
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), scrapeTimeout(r.Header))
+		defer cancel()
+		units := prometheus.NewRegistry()
+		units.MustRegister(c.WithContext(ctx))
+		promhttp.HandlerFor(prometheus.Gatherers{own, units}, opts).ServeHTTP(w, r)
+	})
+}
+
+// minTimeout is the shortest time that a scrape gives the units, whatever its header says. Less
+// would be too short for most of them.
+const minTimeout = 100 * time.Millisecond
+
+// scrapeTimeout returns how long Prometheus waits for a scrape, by its header, less what the answer
+// needs to get there.
+func scrapeTimeout(h http.Header) time.Duration {
+	seconds, err := strconv.ParseFloat(h.Get("X-Prometheus-Scrape-Timeout-Seconds"), 64)
+	if err != nil || !(seconds > 0 && seconds < 3600) {
+		return math.MaxInt64
+	}
+	timeout := time.Duration(seconds * float64(time.Second))
+	return max(timeout-min(timeout/4, 500*time.Millisecond), minTimeout)
+}
+
+// own gathers what the exporter says of itself.
+func own() prometheus.Gatherer {
+	registry := prometheus.NewRegistry()
+	info := version()
+	labels := prometheus.Labels{
+		"version": info.Main.Version, "goversion": info.GoVersion, "revision": "",
+	}
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" {
+			labels["revision"] = setting.Value
+		}
+	}
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name:        "tripplite_exporter_build_info",
+			Help:        "What the exporter was built from, in the labels; always 1.",
+			ConstLabels: labels,
+		}, func() float64 { return 1 }),
+	)
+	return registry
 }

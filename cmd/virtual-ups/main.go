@@ -27,9 +27,9 @@ import (
 const port = "3240"
 
 type options struct {
-	Units  []string `arg:"" name:"unit" help:"${unit_help}"`
-	Listen string   `default:"127.0.0.1:${port}" placeholder:"ADDRESS" help:"${listen_help}"`
-	Attach bool     `help:"${attach_help}"`
+	Units  []string `arg:"" name:"unit" help:"A capture file, or a built-in capture: ${captures}."`
+	Listen string   `default:"127.0.0.1:${port}" placeholder:"ADDRESS" help:"${listen}"`
+	Attach bool     `help:"Attach them to this computer too (Linux, as root, module vhci-hcd)."`
 }
 
 func main() {
@@ -42,24 +42,19 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var opts options
 	helped := false
-	parser, err := kong.New(&opts,
+	parser := kong.Must(&opts,
 		kong.Name("virtual-ups"),
 		kong.Description("Serves virtual UPSes over USB/IP, each made from a capture of a real one."),
 		kong.Vars{
-			"port": port,
-			"unit_help": "A capture file, or the name of a built-in capture: " +
-				strings.Join(capture.Names(), ", ") + ".",
-			"listen_help": "Where to serve them. USB/IP has no access control: anyone who reaches the " +
+			"port":     port,
+			"captures": strings.Join(capture.Names(), ", "),
+			"listen": "Where to serve them. USB/IP has no access control: anyone who reaches the " +
 				"address may take them (default: 127.0.0.1:" + port + ").",
-			"attach_help": "Attach them to this machine as well (Linux, as root, with the module vhci-hcd).",
 		},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { helped = true }), // called after the help was printed
 	)
-	if err != nil {
-		panic(err) // options has a mistake
-	}
-	_, err = parser.Parse(args)
+	_, err := parser.Parse(args)
 	switch {
 	case helped:
 		return 0
@@ -93,9 +88,14 @@ func serve(ctx context.Context, opts options, stdout io.Writer) (err error) {
 		u := server.Add(c)
 		how := attachCommand(server.Addr(), u.BusID())
 		if opts.Attach {
-			if how, err = attach(u); err != nil {
+			if err := u.Attach(virtualups.AnyPort); err != nil {
 				return err
 			}
+			path, err := u.Path()
+			if err != nil {
+				return err
+			}
+			how = "attached at " + path
 		}
 		if _, err := fmt.Fprintf(stdout, "%s: %s\n", c.Name, how); err != nil {
 			return err
@@ -107,10 +107,7 @@ func serve(ctx context.Context, opts options, stdout io.Writer) (err error) {
 
 // attachCommand returns the command to run on the computer that is to have the unit.
 func attachCommand(address net.Addr, busID string) string {
-	host, number, err := net.SplitHostPort(address.String())
-	if err != nil {
-		panic(err) // a TCP address has both
-	}
+	host, number, _ := net.SplitHostPort(address.String()) // a TCP address has both
 	if net.ParseIP(host).IsUnspecified() {
 		host = "<this host>"
 	}
@@ -119,12 +116,4 @@ func attachCommand(address net.Addr, busID string) string {
 		option = "--tcp-port " + number + " "
 	}
 	return fmt.Sprintf("usbip %sattach -r %s -b %s", option, host, busID)
-}
-
-func attach(u *virtualups.UPS) (string, error) {
-	if err := u.Attach(virtualups.AnyPort); err != nil {
-		return "", err
-	}
-	path, err := u.Path()
-	return "attached at " + path, err
 }

@@ -1,10 +1,11 @@
-// Package capture reads the files that describe one UPS as a computer saw it: its strings, its
-// report descriptors and the bytes of its reports. It plays such a unit back as a [Device]. The
-// schema is in testdata/captures/README.md.
+// Package capture reads and writes the files that describe one UPS as a computer saw it: its
+// strings, its report descriptors and the bytes of its reports. It plays such a unit back as a
+// [Device]. The schema is in testdata/captures/README.md.
 package capture
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,16 +61,7 @@ type Report struct {
 	Note   string `json:"note,omitempty"`
 }
 
-// UnmarshalJSON reads a report. Its errors show the report.
-func (r *Report) UnmarshalJSON(text []byte) error {
-	type report Report // has no UnmarshalJSON
-	if err := decode(text, (*report)(r)); err != nil {
-		return fmt.Errorf("the report %.200s: %w", text, err)
-	}
-	return nil
-}
-
-// Type says which of a report id's two reports is meant.
+// Type says which of a report id's reports is meant.
 type Type string
 
 // The types of report that a UPS sends, and in traffic the feature reports that it was sent.
@@ -114,7 +107,7 @@ func (id *ID) UnmarshalText(text []byte) error {
 }
 
 // MarshalText writes four digits.
-func (id ID) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%04x", uint16(id)), nil }
+func (id ID) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%04x", id), nil }
 
 // Bytes are written as hexadecimal digits, spaces allowed between bytes.
 type Bytes []byte
@@ -132,37 +125,30 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 // MarshalText puts a space between bytes where there are few, as a debug log shows a report.
 func (b Bytes) MarshalText() ([]byte, error) {
 	if len(b) <= 64 {
-		return fmt.Appendf(nil, "% x", []byte(b)), nil
+		return fmt.Appendf(nil, "% x", b), nil
 	}
-	return fmt.Appendf(nil, "%x", []byte(b)), nil
+	return fmt.Appendf(nil, "%x", b), nil
 }
 
 // Names lists the built-in captures, sorted.
 func Names() []string {
-	files, err := fs.Glob(testdata.Captures, "captures/*.json")
-	if err != nil {
-		panic(err) // the pattern is a constant
+	files, _ := testdata.Captures.ReadDir("captures") // which is embedded
+	var names []string
+	for _, file := range files {
+		names = append(names, strings.TrimSuffix(file.Name(), ".json"))
 	}
-	for i, file := range files {
-		files[i] = strings.TrimSuffix(strings.TrimPrefix(file, "captures/"), ".json")
-	}
-	slices.Sort(files)
-	return files
+	slices.Sort(names)
+	return names
 }
 
 // Load returns the built-in capture of that name, or else reads the file.
 func Load(nameOrFile string) (*Capture, error) {
-	if slices.Contains(Names(), nameOrFile) {
-		text, err := testdata.Captures.ReadFile("captures/" + nameOrFile + ".json")
-		if err != nil {
-			return nil, err
-		}
-		return Parse(text)
+	file, err := testdata.Captures.Open("captures/" + nameOrFile + ".json")
+	if err != nil {
+		file, err = os.Open(nameOrFile)
 	}
-	file, err := os.Open(nameOrFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf(
-			"%q is neither a capture file nor one of the built-in captures: %s: %w",
+		return nil, fmt.Errorf("%q is neither a capture file nor one of the built-in captures: %s: %w",
 			nameOrFile, strings.Join(Names(), ", "), fs.ErrNotExist)
 	}
 	if err != nil {
@@ -183,129 +169,120 @@ const (
 	maxReports = 20_000
 )
 
-// Read reads a capture as Parse does. It reads no more than a capture may have.
+// Parse reads a capture as Read does.
+func Parse(text []byte) (*Capture, error) { return Read(bytes.NewReader(text)) }
+
+// Read reads a capture and checks that it can be replayed. It reads no more than a capture may have.
 func Read(r io.Reader) (*Capture, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
 	if err != nil {
 		return nil, err
 	}
-	return Parse(text)
-}
-
-// Parse reads a capture and checks that it can be replayed.
-func Parse(text []byte) (*Capture, error) {
-	if len(text) > maxBytes {
-		return nil, fmt.Errorf("not a capture: it has more than %d bytes", maxBytes)
-	}
-	var c Capture
-	err := decode(text, &c)
-	if err == nil {
-		err = c.check()
-	}
-	if err != nil {
+	c := &Capture{}
+	if err := cmp.Or(c.decode(text), c.check()); err != nil {
 		return nil, fmt.Errorf("not a capture: %w", err)
 	}
-	return &c, nil
+	return c, nil
 }
 
-// decode reads one JSON value that has no unknown keys. Its errors name no Go types.
-func decode(text []byte, v any) error {
+// decode reads one JSON object that has no unknown keys. Its errors name no Go types.
+func (c *Capture) decode(text []byte) error {
+	if len(text) > maxBytes {
+		return fmt.Errorf("it has more than %d bytes", maxBytes)
+	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
-	err := decoder.Decode(v)
+	// A Decoder lets pass what is behind the end.
+	err := cmp.Or(json.Unmarshal(text, &json.RawMessage{}), decoder.Decode(c))
 	var wrong *json.UnmarshalTypeError
 	var syntax *json.SyntaxError
 	switch {
-	case err == io.EOF:
-		return errors.New("it is empty")
-	case err == io.ErrUnexpectedEOF:
-		return errors.New("its end is missing")
 	case errors.As(err, &syntax):
 		return fmt.Errorf("%w (at byte %d)", err, syntax.Offset)
-	case errors.As(err, &wrong) && wrong.Field == "":
-		return fmt.Errorf("it is no JSON object (%s)", wrong.Value)
 	case errors.As(err, &wrong):
-		return fmt.Errorf("%q has a value of the wrong kind (%s)", wrong.Field, wrong.Value)
-	case err != nil:
-		return err
+		where := cmp.Or(wrong.Field, "the whole")
+		return fmt.Errorf("%s has a value of the wrong kind (%s)", where, wrong.Value)
 	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return errors.New("there is more behind its end")
-	}
-	return nil
+	return err
 }
 
 // check returns why the capture cannot be replayed.
 func (c *Capture) check() error {
-	if len(c.Interfaces) == 0 {
-		return errors.New("it has no interface")
-	}
 	if c.UPSInterface < 0 || c.UPSInterface >= len(c.Interfaces) {
 		return fmt.Errorf("it has no interface %d", c.UPSInterface)
 	}
 	reports := 0
-	for _, i := range c.Interfaces {
+	for n, i := range c.Interfaces {
 		reports += len(i.Reports) + len(i.Traffic)
+		features := map[ID]bool{}
+		for at, r := range slices.Concat(i.Reports, i.Traffic) {
+			if err := r.check(at >= len(i.Reports), features[r.ID]); err != nil {
+				return fmt.Errorf("interface %d, %s report 0x%02x: %w", n, r.Type, r.ID, err)
+			}
+			features[r.ID] = features[r.ID] || r.Type == Feature
+		}
 	}
 	if reports > maxReports {
 		return fmt.Errorf("it has %d reports, which is more than %d", reports, maxReports)
 	}
-	for n, i := range c.Interfaces {
-		features := map[ID]bool{}
-		for at, r := range slices.Concat(i.Reports, i.Traffic) {
-			traffic := at >= len(i.Reports)
-			err := r.check(traffic)
-			if !traffic && r.Type == Feature {
-				if features[r.ID] {
-					err = errors.New("it is there twice")
-				}
-				features[r.ID] = true
-			}
-			if err != nil {
-				id := uint16(r.ID)
-				return fmt.Errorf("interface %d, %s report 0x%02x: %w", n, r.Type, id, err)
-			}
-		}
-	}
 	return nil
+}
+
+// A report is an element of a list at a depth where no other object is one. Its id has two digits.
+var (
+	report  = regexp.MustCompile(`(?m)^ {8}\{\n(?: {10}.*\n)+ {8}\}`)
+	oneLine = strings.NewReplacer(
+		"{\n          ", "{", ",\n          ", ", ", "\n        }", "}", `"id": "00`, `"id": "`)
+)
+
+// Marshal writes a capture as the built-in ones are written: indented, and each report on a line of
+// its own.
+func (c *Capture) Marshal() ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	err := encoder.Encode(c)
+	return report.ReplaceAllFunc(text.Bytes(), func(r []byte) []byte {
+		return []byte(oneLine.Replace(string(r)))
+	}), err
 }
 
 // ReportOf returns what came of asking a unit for a report: an answer, which is kept as it is, or
 // an error. What a unit was sent, or announced, is an answer too.
 func ReportOf(t Type, id byte, bytes []byte, err error) Report {
-	r := Report{Type: t, ID: ID(id), Origin: Captured}
+	r := Report{Type: t, ID: ID(id), Bytes: bytes, Origin: Captured}
 	switch {
 	case err != nil:
-		r.Error, r.Note = Stall, err.Error()
-		return r
+		r.Bytes, r.Error, r.Note = nil, Stall, err.Error()
 	case len(bytes) == 0:
 		r.Error = Empty
 	case bytes[0] != id:
 		r.Error = WrongID
 	}
-	r.Bytes = bytes
 	return r
 }
 
-func (r Report) check(traffic bool) error {
+// check returns why the report cannot be replayed. It may be one of traffic, or follow a feature
+// report with its id.
+func (r Report) check(traffic, again bool) error {
+	ofAnother := len(r.Bytes) > 0 && r.Bytes[0] != byte(r.ID)
 	switch {
+	case again && r.Type == Feature && !traffic:
+		return errors.New("it is there twice")
 	case r.Type != Feature && r.Type != Input && (r.Type != Sent || !traffic):
 		return fmt.Errorf(`type must be %q or %q, or in traffic %q`, Feature, Input, Sent)
 	case r.Origin != Captured && r.Origin != Composed:
 		return fmt.Errorf(`origin must be %q or %q`, Captured, Composed)
 	case r.ID > 0xff:
 		return errors.New("a report id is one byte")
-	case r.Error == WrongID:
-		if r.Type != Feature || len(r.Bytes) == 0 || r.Bytes[0] == byte(r.ID) {
-			return fmt.Errorf("with error %q it must be a feature report "+
-				"with bytes that begin with another id", WrongID)
-		}
-	case len(r.Bytes) > 0 && r.Bytes[0] != byte(r.ID):
-		return errors.New("its bytes must begin with its id")
-	case (len(r.Bytes) == 0) == (r.Error == ""):
-		return errors.New("it must have either bytes or an error")
-	case r.Error != "" && r.Error != Empty && r.Error != Stall:
+	case !slices.Contains([]Error{"", Empty, Stall, WrongID}, r.Error):
 		return fmt.Errorf(`error must be %q or %q, or %q with bytes`, Empty, Stall, WrongID)
+	case ofAnother != (r.Error == WrongID), ofAnother && r.Type != Feature:
+		return fmt.Errorf("its bytes must begin with its id, or with another if it is a "+
+			"feature report with error %q", WrongID)
+	case (len(r.Bytes) == 0) == (r.Error == "" || ofAnother):
+		return errors.New("it must have either bytes or an error")
 	}
 	return nil
 }

@@ -99,30 +99,27 @@ func TestParseRefusesWhatCannotBeReplayed(t *testing.T) {
 	const pairs = ` is not bytes of two hexadecimal digits each`
 	for name, test := range map[string]struct{ text, why string }{
 		"no JSON":        {`garbage`, `invalid character 'g' looking for beginning of value (at byte 1)`},
-		"nothing":        {``, `it is empty`},
-		"half of it":     {`{"name": "unit"`, `its end is missing`},
-		"two of them":    {unit(``) + `{}`, `there is more behind its end`},
+		"nothing":        {``, `unexpected end of JSON input (at byte 0)`},
+		"half of it":     {`{"name": "unit"`, `unexpected end of JSON input (at byte 15)`},
+		"two of them":    {`{}{}`, `invalid character '{' after top-level value (at byte 3)`},
 		"another JSON":   {`{"hello": "world"}`, `json: unknown field "hello"`},
-		"a list":         {`[]`, `it is no JSON object (array)`},
-		"no interface":   {`{"name": "unit"}`, `it has no interface`},
-		"a name of 7":    {`{"name": 7}`, `"name" has a value of the wrong kind (number)`},
-		"no list":        {`{"interfaces": {}}`, `"interfaces" has a value of the wrong kind (object)`},
+		"a list":         {`[]`, `the whole has a value of the wrong kind (array)`},
+		"no interface":   {`{"name": "unit"}`, `it has no interface 0`},
+		"a name of 7":    {`{"name": 7}`, `name has a value of the wrong kind (number)`},
+		"no list":        {`{"interfaces": {}}`, `interfaces has a value of the wrong kind (object)`},
 		"no hexadecimal": {`{"vendor_id": "Tripp"}`, `"Tripp"` + ids},
 		"no descriptor": {`{"interfaces": [{"descriptor": 5}]}`,
-			`"interfaces.descriptor" has a value of the wrong kind (number)`},
+			`interfaces.descriptor has a value of the wrong kind (number)`},
 		"no UPS interface": {`{"ups_interface": 1, "interfaces": [{}]}`, `it has no interface 1`},
 		"a product of 17":  {strings.Replace(unit(``), "2012", "12012", 1), `"12012"` + ids},
 		"a report of another kind": {unit(`"18 94 04"`),
-			`the report "18 94 04": it is no JSON object (string)`},
-		"a misspelt key": {unit(feature(`"byte": "18"`)),
-			`the report ` + feature(`"byte": "18"`) + `: json: unknown field "byte"`},
+			`interfaces.reports has a value of the wrong kind (string)`},
+		"a misspelt key": {unit(feature(`"byte": "18"`)), `json: unknown field "byte"`},
 		"bytes of another kind": {unit(feature(`"bytes": 18`)),
-			`the report ` + feature(`"bytes": 18`) + `: "bytes" has a value of the wrong kind (number)`},
-		"half a byte": {unit(feature(`"bytes": "18 9"`)),
-			`the report ` + feature(`"bytes": "18 9"`) + `: "18 9"` + pairs},
-		"bytes in words": {unit(feature(`"bytes": "18 zz"`)),
-			`the report ` + feature(`"bytes": "18 zz"`) + `: "18 zz"` + pairs},
-		"an id in words": {unit(`{"id": "voltage"}`), `the report {"id": "voltage"}: "voltage"` + ids},
+			`interfaces.reports.bytes has a value of the wrong kind (number)`},
+		"half a byte":    {unit(feature(`"bytes": "18 9"`)), `"18 9"` + pairs},
+		"bytes in words": {unit(feature(`"bytes": "18 zz"`)), `"18 zz"` + pairs},
+		"an id in words": {unit(`{"id": "voltage"}`), `"voltage"` + ids},
 		"an id of two bytes": {unit(`{"type": "feature", "id": "118", "bytes": "18", ` + origin + `}`),
 			`interface 0, feature report 0x118: a report id is one byte`},
 		"no type": {unit(`{"id": "18", ` + bytes + `, ` + origin + `}`),
@@ -326,8 +323,8 @@ func TestTheNewestInputReportsAreKept(t *testing.T) {
 		d.Push(0x34, byte(i%100))
 	}
 	reports := drain(t, d)
-	require.Len(t, reports, 32, "30, and the two of the capture")
-	require.Equal(t, []byte{0x34, 99}, reports[31])
+	require.Len(t, reports, 30)
+	require.Equal(t, []byte{0x34, 99}, reports[29])
 }
 
 func TestReadWaitsForAReport(t *testing.T) {
@@ -365,7 +362,7 @@ func TestReadWaitsForAReport(t *testing.T) {
 
 func TestADeviceThatFailsRefusesEverything(t *testing.T) {
 	d := device(t)
-	require.NoError(t, d.Err())
+	require.NoError(t, d.Refuses([]byte{0x18}))
 	calls := map[string]func() (int, error){
 		"GetFeatureReport":  func() (int, error) { return d.GetFeatureReport([]byte{0x18, 0, 0}) },
 		"SendFeatureReport": func() (int, error) { return d.SendFeatureReport([]byte{0x18, 0, 0}) },
@@ -381,7 +378,7 @@ func TestADeviceThatFailsRefusesEverything(t *testing.T) {
 		{d.Close, os.ErrClosed}, // twice is no error
 	} {
 		require.NoError(t, row.fails())
-		require.ErrorIs(t, d.Err(), row.want)
+		require.ErrorIs(t, d.Refuses([]byte{0x18}), row.want)
 		for name, call := range calls {
 			n, err := call()
 			require.ErrorIs(t, err, row.want, name)

@@ -14,25 +14,26 @@ import (
 // not have. It is safe for many goroutines.
 type Device struct {
 	mu       sync.Mutex
-	features map[byte]Report
-	inputs   [][]byte      // the input reports that nobody has read yet
-	capacity int           // of inputs
-	failure  error         // of every transfer, or nil
-	changed  chan struct{} // closed when inputs or failure change
+	features map[byte][]byte
+	inputs   [][]byte  // the input reports that nobody has read yet
+	capacity int       // of inputs
+	failure  error     // of every transfer, or nil
+	changed  sync.Cond // inputs or failure, or a read has timed out
 }
 
 // Device opens interface n of the capture. It panics where there is none, as indexing a slice does.
 func (c *Capture) Device(n int) *Device {
-	d := &Device{features: map[byte]Report{}, changed: make(chan struct{})}
+	d := &Device{features: map[byte][]byte{}}
+	d.changed.L = &d.mu
 	for _, r := range c.Interfaces[n].Reports {
 		switch {
+		case r.Error == Stall:
 		case r.Type == Feature:
-			d.features[byte(r.ID)] = r
+			d.features[byte(r.ID)] = r.Bytes
 		case r.Error == "":
 			d.inputs = append(d.inputs, r.Bytes)
 		}
 	}
-	d.capacity = len(d.inputs) + queued
 	return d
 }
 
@@ -44,11 +45,7 @@ const queued = 30
 func (d *Device) Set(id byte, payload ...byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.set(id, payload)
-}
-
-func (d *Device) set(id byte, payload []byte) {
-	d.features[id] = Report{Type: Feature, ID: ID(id), Bytes: append([]byte{id}, payload...)}
+	d.features[id] = append([]byte{id}, payload...)
 }
 
 // Payload returns the payload of a feature report, and false where the unit does not answer for it.
@@ -56,10 +53,10 @@ func (d *Device) Payload(id byte) ([]byte, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	r := d.features[id]
-	if r.Error != "" || len(r.Bytes) == 0 {
+	if len(r) == 0 || r[0] != id {
 		return nil, false
 	}
-	return slices.Clone(r.Bytes[1:]), true
+	return slices.Clone(r[1:]), true
 }
 
 // Push queues an input report, its id first. Where nobody reads them the oldest is dropped, as in
@@ -70,11 +67,9 @@ func (d *Device) Push(report ...byte) {
 	if d.failure != nil {
 		return
 	}
-	if len(d.inputs) == d.capacity {
-		d.inputs = d.inputs[1:]
-	}
 	d.inputs = append(d.inputs, slices.Clone(report))
-	d.wake()
+	d.inputs = d.inputs[max(0, len(d.inputs)-queued):]
+	d.changed.Broadcast()
 }
 
 // Fail makes every transfer fail, a read that waits included, until Fail(nil). What was queued is
@@ -86,86 +81,67 @@ func (d *Device) Fail(err error) {
 	if err != nil {
 		d.inputs = nil
 	}
-	d.wake()
+	d.changed.Broadcast()
 }
 
-func (d *Device) wake() {
-	close(d.changed)
-	d.changed = make(chan struct{})
-}
-
-// Err returns why every transfer fails, or nil.
-func (d *Device) Err() error {
+// Refuses returns why no feature report can be transferred in a buffer, or nil.
+func (d *Device) Refuses(b []byte) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.failure == nil && len(b) == 0 {
+		return errors.New("the buffer has no room for the report id")
+	}
 	return d.failure
 }
 
-var errNoID = errors.New("the buffer has no room for the report id")
-
 // GetFeatureReport answers with at most len(b) bytes of the captured report.
 func (d *Device) GetFeatureReport(b []byte) (int, error) {
+	if err := d.Refuses(b); err != nil {
+		return 0, err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	switch {
-	case d.failure != nil:
-		return 0, d.failure
-	case len(b) == 0:
-		return 0, errNoID
-	}
-	r, ok := d.features[b[0]]
-	if !ok || r.Error == Stall {
+	report, ok := d.features[b[0]]
+	if !ok {
 		return 0, fmt.Errorf("feature report 0x%02x: stalled", b[0])
 	}
-	return copy(b, r.Bytes), nil
+	return copy(b, report), nil
 }
 
 // SendFeatureReport stores the report, so that a later read shows what was written.
 func (d *Device) SendFeatureReport(b []byte) (int, error) {
+	if err := d.Refuses(b); err != nil {
+		return 0, err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	switch {
-	case d.failure != nil:
-		return 0, d.failure
-	case len(b) == 0:
-		return 0, errNoID
-	}
-	d.set(b[0], b[1:])
+	d.features[b[0]] = slices.Clone(b)
 	return len(b), nil
 }
 
 // ReadTimeout returns the next input report. It returns 0 when none comes in time. A timeout below
 // 0 waits for ever.
 func (d *Device) ReadTimeout(b []byte, milliseconds int) (int, error) {
-	var expired <-chan time.Time
-	if milliseconds > 0 {
-		timer := time.NewTimer(time.Duration(milliseconds) * time.Millisecond)
-		defer timer.Stop()
-		expired = timer.C
-	}
-	for {
-		n, changed, err := d.input(b)
-		if n > 0 || err != nil || milliseconds == 0 {
-			return n, err
-		}
-		select {
-		case <-changed:
-		case <-expired:
-			return 0, nil
-		}
-	}
-}
-
-// input takes the first input report, or returns what to wait for.
-func (d *Device) input(b []byte) (n int, changed <-chan struct{}, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.failure != nil || len(d.inputs) == 0 {
-		return 0, d.changed, d.failure
+	expired := milliseconds == 0
+	if milliseconds > 0 {
+		defer time.AfterFunc(time.Duration(milliseconds)*time.Millisecond, func() {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			expired = true
+			d.changed.Broadcast()
+		}).Stop()
 	}
-	n = copy(b, d.inputs[0])
+	for d.failure == nil && len(d.inputs) == 0 && !expired {
+		d.changed.Wait()
+	}
+	if len(d.inputs) == 0 {
+		return 0, d.failure
+	}
+	n := copy(b, d.inputs[0])
 	d.inputs = d.inputs[1:]
-	return n, nil, nil
+	return n, nil
 }
 
 // Close makes every later call fail with [os.ErrClosed], and ends a read that waits.

@@ -9,7 +9,6 @@ package hidreport
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -64,8 +63,7 @@ type Field struct {
 	Unit         uint32 // the nibbles of 6.2.2.7, undecoded
 	UnitExponent int    // a power of ten
 
-	LogicalMin, LogicalMax   int64
-	PhysicalMin, PhysicalMax int64 // both 0: the same as the logical ones (6.2.2.7)
+	LogicalMin, LogicalMax int64
 
 	Flags Flags
 }
@@ -92,39 +90,21 @@ func Bits(payload []byte, offset, size int) (uint32, bool) {
 	return uint32(raw >> (offset % 8) & (1<<size - 1)), true
 }
 
-// Type tells the three kinds of reports apart.
-type Type uint8
+// Type is one of the three kinds of reports (6.2.2.5).
+type Type string
 
-// The types of reports, in the order in which 6.2.2.5 describes them.
 const (
-	Input Type = iota
-	Output
-	Feature
+	Input   Type = "Input"
+	Output  Type = "Output"
+	Feature Type = "Feature"
 )
-
-var typeNames = [...]string{"Input", "Output", "Feature"}
-
-func (t Type) String() string {
-	if int(t) < len(typeNames) {
-		return typeNames[t]
-	}
-	return "Type(" + strconv.Itoa(int(t)) + ")"
-}
 
 // Flags are the data bits of the main item that declared a field (6.2.2.5).
 type Flags uint16
 
-// Each flag is named for the bit when set; the comment is for the bit when clear.
 const (
-	Constant      Flags = 1 << iota // data
-	Variable                        // array
-	Relative                        // absolute
-	Wrap                            // no wrap
-	Nonlinear                       // linear
-	NoPreferred                     // preferred state
-	NullState                       // no null position
-	Volatile                        // non volatile; reserved in input items
-	BufferedBytes                   // bit field
+	Constant Flags = 1 << 0 // otherwise data
+	Variable Flags = 1 << 1 // otherwise an array
 )
 
 // Path is the usages that lead to a field, outermost first.

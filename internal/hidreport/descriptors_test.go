@@ -245,7 +245,7 @@ func TestParseReadsTheStatusOfTheCompletedFragment(t *testing.T) {
 	for _, typ := range []Type{Input, Feature} {
 		var got []string
 		for _, f := range d.Fields {
-			if rest, ok := strings.CutPrefix(show(f), typ.String()+" 32 "); ok {
+			if rest, ok := strings.CutPrefix(show(f), string(typ)+" 32 "); ok {
 				got = append(got, rest)
 			}
 		}

@@ -1,6 +1,9 @@
 package hidreport
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 const (
 	// maxDescriptor is what wDescriptorLength can say (6.2.1).
@@ -46,8 +49,8 @@ const (
 // surplus is ignored.
 func Parse(b []byte) (*Descriptor, error) {
 	p := parser{d: &Descriptor{bits: map[report]int{}}}
-	if err := p.parse(b); err != nil {
-		return p.d, err
+	if at, reason := p.parse(b); reason != "" {
+		return p.d, &Error{at, reason}
 	}
 	return p.d, nil
 }
@@ -61,30 +64,31 @@ type parser struct {
 	numbered    bool // the reports so far have ids
 }
 
-func (p *parser) parse(b []byte) *Error {
+// parse returns why the descriptor is refused, and where.
+func (p *parser) parse(b []byte) (at int, reason string) {
 	switch {
 	case len(b) == 0:
-		return &Error{0, empty}
+		return 0, empty
 	case len(b) > maxDescriptor:
-		return &Error{maxDescriptor, tooLongDescriptor}
+		return maxDescriptor, tooLongDescriptor
 	}
-	for at := 0; at < len(b); {
+	for at < len(b) {
 		it, n, ok := readItem(b[at:])
 		if !ok {
-			return &Error{at, truncated}
+			return at, truncated
 		}
 		if reason := p.item(it); reason != "" {
-			return &Error{at, reason}
+			return at, reason
 		}
 		at += n
 	}
 	switch {
 	case p.local.delimited:
-		return &Error{len(b), unbalancedDelimiter}
+		return at, unbalancedDelimiter
 	case len(p.collections) > 0:
-		return &Error{len(b), unclosedCollection}
+		return at, unclosedCollection
 	}
-	return nil
+	return at, ""
 }
 
 // The prefix of a short item has its tag, type and size (6.2.2.2).
@@ -103,25 +107,20 @@ type item struct {
 	value  uint32
 }
 
-// readItem reads the first item of b, n bytes of it; b is not empty. Long items come
-// without their value: 6.2.2.3 defines no tag for them.
+// readItem reads the first item of b, which is not empty, and returns its length. The value of a
+// long item means nothing: 6.2.2.3 defines no tag for one.
 func readItem(b []byte) (it item, n int, ok bool) {
-	it.prefix = b[0] &^ sizeMask
-	if b[0] == longPrefix {
-		if len(b) < 2 {
-			return it, 0, false
-		}
-		n = 3 + int(b[1])
-		return it, n, n <= len(b)
-	}
 	n = 1 + itemSizes[b[0]&sizeMask]
-	if n > len(b) {
-		return it, 0, false
+	if b[0] == longPrefix && len(b) > 1 {
+		n = 3 + int(b[1])
 	}
+	if n > len(b) {
+		return it, n, false
+	}
+	it = item{prefix: b[0] &^ sizeMask, bits: 8 * (n - 1)}
 	for i, c := range b[1:n] {
 		it.value |= uint32(c) << (8 * i)
 	}
-	it.bits = 8 * (n - 1)
 	return it, n, true
 }
 
@@ -148,10 +147,8 @@ var handlers = [256]handler{
 	0xc0: (*parser).endCollection,
 
 	0x04: set(func(g *global, it item) { g.page = uint16(it.value) }),
-	0x14: set(func(g *global, it item) { g.logical.min = it.signed() }),
-	0x24: set(func(g *global, it item) { g.logical.max = it }),
-	0x34: set(func(g *global, it item) { g.physical.min = it.signed() }),
-	0x44: set(func(g *global, it item) { g.physical.max = it }),
+	0x14: set(func(g *global, it item) { g.min = it.signed() }),
+	0x24: set(func(g *global, it item) { g.max = it }),
 	0x54: set(func(g *global, it item) { g.exponent = exponent(it) }),
 	0x64: set(func(g *global, it item) { g.unit = it.value }),
 	0x74: set(func(g *global, it item) { g.size = it.value }),
@@ -184,12 +181,13 @@ func (p *parser) item(it item) string {
 
 // global is the state of the global items, which Push saves as a whole (6.2.2.7).
 type global struct {
-	page              uint16
-	logical, physical limits
-	exponent          int
-	unit              uint32
-	size, count       uint32
-	id                byte
+	page        uint16
+	min         int64
+	max         item // its sign depends on min, which may be declared after it
+	exponent    int
+	unit        uint32
+	size, count uint32
+	id          byte
 }
 
 func set(f func(*global, item)) handler {
@@ -199,19 +197,13 @@ func set(f func(*global, item)) handler {
 	}
 }
 
-type limits struct {
-	min int64
-	max item // its sign depends on min, which may be declared after it
-}
-
-// maximum is signed by the size of its item, as every limit is, unless the minimum is
-// not negative: many devices write 255 as the one byte ff, and two limits that are not
-// negative are unsigned (5.8).
-func (l limits) maximum() int64 {
-	if l.min < 0 {
-		return l.max.signed()
+// maximum returns the Logical Maximum. It is signed by the size of its item only if the minimum is
+// negative: many devices write 255 as the one byte ff (5.8).
+func (g *global) maximum() int64 {
+	if g.min < 0 {
+		return g.max.signed()
 	}
-	return int64(l.max.value)
+	return int64(g.max.value)
 }
 
 // exponent reads a Unit Exponent: a nibble in two's complement (6.2.2.7), or, as some
@@ -384,63 +376,43 @@ func data(t Type) handler {
 }
 
 func (p *parser) addFields(t Type, flags Flags) string {
-	g := &p.global
-	r := report{t, g.id}
+	g, r := &p.global, report{t, p.global.id}
 	used := p.d.bits[r]
+	most := 8 * maxReport
+	if g.id != 0 {
+		most -= 8 // for the id
+	}
 	bits := uint64(g.size) * uint64(g.count) // two numbers of 32 bits cannot overflow 64
 	if bits == 0 {
 		p.d.bits[r] = used
 		return ""
 	}
-
-	tooLong := bits > uint64(maxBits(g.id)-used)
-	us := p.usages(itemsNamed(flags, g.count, tooLong))
+	tooLong := bits > uint64(most-used)
+	named := 1 // an array is one field: all its items draw on the same usages (6.2.2.5)
+	if flags&Variable != 0 && !tooLong {
+		named = int(min(g.count, maxFields+1)) // one more than may be, so that it is noticed
+	}
+	us := p.usages(named)
 	if len(us) > maxFields-len(p.d.Fields) {
 		return tooManyFields
 	}
 	f := Field{
-		Type:         t,
-		ReportID:     g.id,
-		Size:         toInt(g.size),
-		Unit:         g.unit,
-		UnitExponent: g.exponent,
-		LogicalMin:   g.logical.min,
-		LogicalMax:   g.logical.maximum(),
-		PhysicalMin:  g.physical.min,
-		PhysicalMax:  g.physical.maximum(),
-		Flags:        flags,
+		Type: t, ReportID: g.id, Flags: flags, Offset: used, Size: toInt(g.size), Count: 1,
+		Unit: g.unit, UnitExponent: g.exponent, LogicalMin: g.min, LogicalMax: g.maximum(),
 	}
 	for i, u := range us {
-		f.Offset = used + i*f.Size
-		f.Count = 1
 		if i == len(us)-1 {
 			f.Count = toInt(g.count - uint32(i))
 		}
-		f.Path = append(p.collections[:len(p.collections):len(p.collections)], u)
+		f.Path = append(slices.Clip(p.collections), u)
 		p.d.Fields = append(p.d.Fields, f)
+		f.Offset += f.Size
 	}
 	if tooLong {
 		return tooLongReport
 	}
 	p.d.bits[r] = used + int(bits)
 	return ""
-}
-
-// itemsNamed is how many usages the items of a main item can take one by one. All items
-// of an array draw on the same usages (6.2.2.5), so it is one field.
-func itemsNamed(flags Flags, count uint32, tooLong bool) int {
-	if flags&Variable == 0 || tooLong {
-		return 1
-	}
-	return int(min(count, maxFields+1)) // one more than may be, so that it is noticed
-}
-
-// maxBits is how much a report may hold: its id byte counts as part of it.
-func maxBits(id byte) int {
-	if id != 0 {
-		return 8 * (maxReport - 1)
-	}
-	return 8 * maxReport
 }
 
 // toInt keeps a number of 32 bits from turning negative where int has no more.

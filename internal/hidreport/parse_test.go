@@ -171,7 +171,7 @@ func TestParseFollowsTheRules(t *testing.T) {
 func TestLimitsAreSignedUnlessTheMinimumSaysOtherwise(t *testing.T) {
 	tests := []struct {
 		name     string
-		items    string // for the logical limits; the physical ones are made of them
+		items    string
 		min, max int64
 	}{
 		{"none declared", "", 0, 0},
@@ -188,18 +188,13 @@ func TestLimitsAreSignedUnlessTheMinimumSaysOtherwise(t *testing.T) {
 		{"a negative minimum keeps the maximum negative", "25 ff 15 80", -128, -1},
 		{"a maximum alone", "25 ff", 0, 255},
 	}
-	toPhysical := strings.NewReplacer("14", "34", "15", "35", "16", "36", "17", "37", "24", "44", "25", "45", "26", "46", "27", "47")
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d, err := Parse(unhex(t, "75 08 95 01 "+tt.items+" b1 02 "+toPhysical.Replace(tt.items)+" b1 02"))
+			d, err := Parse(unhex(t, "75 08 95 01 "+tt.items+" b1 02"))
 			require.NoError(t, err)
-			require.Len(t, d.Fields, 2)
+			require.Len(t, d.Fields, 1)
 			assert.Equal(t, tt.min, d.Fields[0].LogicalMin)
 			assert.Equal(t, tt.max, d.Fields[0].LogicalMax)
-			assert.Zero(t, d.Fields[0].PhysicalMin)
-			assert.Zero(t, d.Fields[0].PhysicalMax)
-			assert.Equal(t, tt.min, d.Fields[1].PhysicalMin)
-			assert.Equal(t, tt.max, d.Fields[1].PhysicalMax)
 		})
 	}
 }
@@ -245,14 +240,14 @@ func TestFlagsAreTheBitsOfTheMainItem(t *testing.T) {
 		{"b0", 0},
 		{"b1 01", Constant},
 		{"b1 02", Variable},
-		{"b1 04", Relative},
-		{"b1 08", Wrap},
-		{"b1 10", Nonlinear},
-		{"b1 20", NoPreferred},
-		{"b1 40", NullState},
-		{"b1 80", Volatile},
-		{"b2 00 01", BufferedBytes},
-		{"b3 a2 01 00 00", Variable | NoPreferred | Volatile | BufferedBytes},
+		{"b1 04", 0x04},
+		{"b1 08", 0x08},
+		{"b1 10", 0x10},
+		{"b1 20", 0x20},
+		{"b1 40", 0x40},
+		{"b1 80", 0x80},
+		{"b2 00 01", 0x100},
+		{"b3 a2 01 00 00", 0x1a2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.hex, func(t *testing.T) {
@@ -409,13 +404,6 @@ func TestUsageOfAFieldIsTheEndOfItsPath(t *testing.T) {
 	assert.Equal(t, Usage(0x008500d0), Field{Path: Path{0x00840004, 0x008500d0}}.Usage())
 	assert.Zero(t, Field{Path: Path{0x00840004, 0}}.Usage(), "padding")
 	assert.Zero(t, Field{}.Usage())
-}
-
-func TestTypeHasAName(t *testing.T) {
-	assert.Equal(t, "Input", Input.String())
-	assert.Equal(t, "Output", Output.String())
-	assert.Equal(t, "Feature", Feature.String())
-	assert.Equal(t, "Type(3)", Type(3).String())
 }
 
 func TestErrorNamesThePlaceAndTheReason(t *testing.T) {

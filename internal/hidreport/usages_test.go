@@ -42,7 +42,7 @@ func TestUsageHasANameOrItsDigits(t *testing.T) {
 
 func TestNamesAreOfTheTwoPagesAndUniqueOnEach(t *testing.T) {
 	seen := map[uint16]map[string]Usage{0x84: {}, 0x85: {}}
-	for u, name := range names {
+	for u, name := range names() {
 		page, ok := seen[u.Page()]
 		assert.True(t, ok, "%08x", uint32(u))
 		assert.NotContains(t, page, name)

@@ -91,18 +91,16 @@ func (d *hidapiDevice) ReadTimeout(b []byte, milliseconds int) (int, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(d.reading, wait, errTimeout)
 	defer cancel()
-	ticker := time.NewTicker(hidapiPoll)
-	defer ticker.Stop()
 	for {
 		n, err := d.call(ctx, d.poll, b)
-		if err == errTimeout {
+		switch {
+		case err == errTimeout:
 			return 0, nil
-		}
-		if n > 0 || err != nil || milliseconds == 0 {
+		case n > 0 || err != nil || milliseconds == 0:
 			return n, err
 		}
 		select {
-		case <-ticker.C:
+		case <-time.After(hidapiPoll):
 		case <-ctx.Done():
 		}
 	}

@@ -1,10 +1,8 @@
 package usb
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -22,7 +20,6 @@ type hidrawDevice struct {
 
 	closed      atomic.Bool
 	interrupted atomic.Bool
-	mu          sync.Mutex // held while the deadline of file is set
 }
 
 // newHidraw makes a device of an open hidraw node, which must work with Go's poller.
@@ -66,42 +63,34 @@ func (d *hidrawDevice) ReadTimeout(b []byte, milliseconds int) (n int, err error
 		deadline = time.Now().Add(time.Duration(milliseconds) * time.Millisecond)
 	}
 	d.setDeadline(time.Time{})
-	waitErr := d.conn.Read(func(fd uintptr) bool {
+	err = os.ErrClosed // where reading is not even tried
+	d.conn.Read(func(fd uintptr) (done bool) {
 		n, err = unix.Read(int(fd), b)
 		for err == unix.EINTR {
 			n, err = unix.Read(int(fd), b)
 		}
-		if err != unix.EAGAIN {
-			return true
-		}
-		n, err = 0, nil
 		d.setDeadline(deadline)
-		return milliseconds == 0
+		return err != unix.EAGAIN || milliseconds == 0
 	})
 	switch {
-	case waitErr == nil && err != nil:
-		if err == unix.EIO { // the kernel's word for it; a feature transfer may have it for less
-			err = fmt.Errorf("%w: %w", errGone, err)
-		}
-		return 0, err
-	case waitErr == nil:
-		return n, nil
-	case d.closed.Load() || !errors.Is(waitErr, os.ErrDeadlineExceeded):
-		return 0, os.ErrClosed // the only other error
+	case d.closed.Load():
+		return 0, os.ErrClosed
 	case d.interrupted.Load():
 		return 0, errInterrupted
+	case err == unix.EAGAIN:
+		return 0, nil
+	case err == unix.EIO: // after a feature transfer, EIO can mean less
+		return 0, fmt.Errorf("%w: %w", errGone, err)
 	}
-	return 0, nil
+	return max(n, 0), err
 }
 
-// setDeadline sets the deadline of a read. After Interrupt, that is always one long past.
+// setDeadline sets the deadline of a read, unless Interrupt has set its own, which is long past.
 func (d *hidrawDevice) setDeadline(t time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.interrupted.Load() {
-		t = time.Unix(1, 0)
-	}
 	d.file.SetReadDeadline(t) // fails only when the file is closed, and then so does the read
+	if d.interrupted.Load() { // perhaps just now
+		d.file.SetReadDeadline(time.Unix(1, 0))
+	}
 }
 
 func (d *hidrawDevice) Interrupt() {

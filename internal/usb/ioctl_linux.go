@@ -58,10 +58,10 @@ func ioctl(file *os.File, request uintptr, arg unsafe.Pointer) (int, error) {
 			n, _, errno = syscall.Syscall(syscall.SYS_IOCTL, fd, request, uintptr(arg))
 		}
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return 0, os.ErrClosed // the only error of Control
-	}
-	if errno != 0 {
+	case errno != 0:
 		return 0, errno
 	}
 	return int(n), nil

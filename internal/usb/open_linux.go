@@ -3,7 +3,6 @@ package usb
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -18,34 +17,42 @@ import (
 //
 // Open can take many seconds where another device hangs: see transfers. hidapi has one lock for
 // opening, too.
-func (h *Host) Open(path string) (Device, error) {
+func (h *Host) Open(path string) (dev Device, err error) {
 	if err := h.Supported(); err != nil {
 		return nil, err
 	}
 	if h.transport == Hidapi {
-		return h.openHidapi(path)
+		dev, err = h.openHidapi(path)
+	} else {
+		dev, err = h.openHidraw(path)
 	}
-	dev, err := h.openHidraw(path)
-	if err == nil {
-		return dev, nil
+	if h.transport == "" && h.openPath != nil && h.lacksNode(path, err) {
+		other, otherErr := h.openHidapi(path)
+		if otherErr == nil || !errors.Is(err, fs.ErrPermission) {
+			dev, err = other, otherErr
+		}
 	}
-	if !errors.As(err, new(noNode)) || h.transport == Hidraw || h.openPath == nil {
-		return nil, err
+	if err != nil && h.gone(path, err) {
+		err = &reason{fs.ErrNotExist, "no device is attached there"}
 	}
-	other, otherErr := h.openHidapi(path)
-	if otherErr == nil {
-		return other, nil
-	}
-	if errors.Is(err, fs.ErrPermission) {
-		return nil, err
-	}
-	return nil, otherErr
+	return dev, err
 }
 
 // noNode is why an interface has no hidraw node that this user may open. hidapi may open it still.
 type noNode struct{ error }
 
 func (n noNode) Unwrap() error { return n.error }
+
+// lacksNode reports whether an error says that an interface, which is there, has no hidraw node.
+func (h *Host) lacksNode(path string, err error) bool {
+	return errors.As(err, new(noNode)) && !h.gone(path, err)
+}
+
+// gone reports whether the device has left, by an error or by sysfs.
+func (h *Host) gone(path string, err error) bool {
+	_, known := h.DeviceNumber(path)
+	return Gone(err) || known && h.read(path, "bInterfaceNumber") == ""
+}
 
 // A node appears some time after its device, and udev needs another moment to let users open it.
 // Without that patience hidapi would take a new device away from all other programs.
@@ -55,52 +62,44 @@ const (
 	young          = 5000 // ms since the device was plugged in
 )
 
-func (h *Host) openHidraw(path string) (*hidrawDevice, error) {
+func (h *Host) openHidraw(path string) (Device, error) {
 	if h.read(path, "bInterfaceNumber") == "" {
-		err := &reason{errors.ErrUnsupported, "hidraw needs sysfs"}
-		return nil, h.goneOr(path, noNode{err})
+		return nil, noNode{&reason{errors.ErrUnsupported, "hidraw needs sysfs"}}
 	}
-	awaited := h.isYoung(path)
+	ms, err := strconv.Atoi(h.read(Port(path), "power/connected_duration"))
+	awaited := err == nil && ms < young
 	switch h.driver(path) {
 	case "usbfs":
 		return nil, h.busy(path)
 	case "": // a killed program that used libusb leaves an interface so
 		err := h.node(path).connect(h.number(path))
 		if err != nil && !errors.Is(err, unix.EBUSY) { // busy: it has a driver again
-			return nil, h.goneOr(path, noNode{err})
+			return nil, noNode{err}
 		}
 		awaited = true
 	}
 	dev, err := h.tryHidraw(path)
-	for tries := 0; awaited && errors.As(err, new(noNode)) && tries < settleTries; tries++ {
+	for tries := 0; awaited && tries < settleTries && h.lacksNode(path, err); tries++ {
 		time.Sleep(settleInterval)
 		dev, err = h.tryHidraw(path)
 	}
 	return dev, err
 }
 
-// isYoung reports whether a device was plugged in a moment ago.
-func (h *Host) isYoung(path string) bool {
-	ms, err := strconv.Atoi(h.read(Port(path), "power/connected_duration"))
-	return err == nil && ms < young
-}
-
-func (h *Host) tryHidraw(path string) (*hidrawDevice, error) {
+func (h *Host) tryHidraw(path string) (Device, error) {
 	name := h.hidrawName(path)
 	if name == "" {
-		err := &reason{errors.ErrUnsupported, "the kernel has no hidraw node for the interface"}
-		return nil, h.goneOr(path, noNode{err})
+		return nil, noNode{&reason{
+			errors.ErrUnsupported, "the kernel has no hidraw node for the interface"}}
 	}
 	node := filepath.Join(h.dev, name)
 	underWay.settle()
-	file, err := os.OpenFile(node, os.O_RDWR|unix.O_NONBLOCK, 0)
+	file, err := openNode(node, unix.O_NONBLOCK)
 	switch {
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
 		return nil, noNode{err}
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, h.goneOr(path, noNode{noFile(node, "does not exist")})
 	case err != nil:
-		return nil, h.goneOr(path, err)
+		return nil, err
 	}
 	dev, err := newHidraw(file, h.Descriptor(path), h.node(path))
 	if err == nil {
@@ -108,7 +107,7 @@ func (h *Host) tryHidraw(path string) (*hidrawDevice, error) {
 	}
 	if err != nil {
 		file.Close()
-		return nil, h.goneOr(path, err)
+		return nil, err
 	}
 	return dev, nil
 }
@@ -144,30 +143,17 @@ func (h *Host) openHidapi(path string) (Device, error) {
 		descriptor, _ = node.reportDescriptor(h.number(path))
 	}
 	dev, err := h.openPath(path)
-	if err != nil {
-		return nil, h.openError(path, err)
+	if err == nil {
+		return newHidapi(dev, descriptor, node), nil
 	}
-	return newHidapi(dev, descriptor, node), nil
-}
-
-// openError explains a failed open by hidapi; hidapi's error carries no cause.
-func (h *Host) openError(path string, err error) error {
-	file, nodeErr := h.node(path).open()
+	// hidapi's error carries no cause.
+	file, nodeErr := openNode(node.path, 0)
 	if nodeErr != nil {
-		return h.goneOr(path, nodeErr)
+		return nil, nodeErr
 	}
 	file.Close()
 	if h.driver(path) == "usbfs" {
-		return h.busy(path)
+		return nil, h.busy(path)
 	}
-	return h.goneOr(path, err)
-}
-
-// goneOr returns fs.ErrNotExist if the device has left, and err otherwise.
-func (h *Host) goneOr(path string, err error) error {
-	_, known := h.DeviceNumber(path)
-	if known && h.read(path, "bInterfaceNumber") == "" || Gone(err) {
-		return &reason{fs.ErrNotExist, "no device is attached there"}
-	}
-	return err
+	return nil, err
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -57,9 +58,11 @@ func (h *Host) List(ids []ID, wanted func(port string) bool) ([]Interface, error
 			continue
 		}
 		vendor, product := h.hex(port, "idVendor"), h.hex(port, "idProduct")
-		if !matches(ids, vendor, product) || h.read(path, "bInterfaceClass") != hidClass {
+		matches := slices.Contains(ids, ID{vendor, product}) || slices.Contains(ids, ID{vendor, 0})
+		if !matches || h.read(path, "bInterfaceClass") != hidClass {
 			continue
 		}
+		h.readTexts(port) // those of all devices are read side by side
 		found = append(found, Interface{
 			Path: path, VendorID: vendor, ProductID: product, Release: h.hex(port, "bcdDevice"),
 			Number: h.number(path), Held: h.driver(path) == "usbfs",
@@ -81,11 +84,9 @@ type texts struct {
 func (h *Host) addTexts(found []Interface) {
 	patience, cancel := context.WithTimeout(context.Background(), h.patience)
 	defer cancel()
-	all := make([]*texts, len(found))
-	for i, f := range found {
-		all[i] = h.readTexts(Port(f.Path))
-	}
-	for i, t := range all {
+	for i := range found {
+		f := &found[i]
+		t := h.readTexts(Port(f.Path))
 		if t == nil {
 			continue
 		}
@@ -94,7 +95,6 @@ func (h *Host) addTexts(found []Interface) {
 		case <-patience.Done():
 		}
 		if t.reading.Err() != nil {
-			f := &found[i]
 			f.Serial, f.Manufacturer, f.Product = t.serial, t.manufacturer, t.product
 		}
 	}
@@ -139,10 +139,8 @@ func (h *Host) Descriptor(path string) []byte {
 // DeviceNumber identifies one plugging-in of the device at a path. It changes whenever the device
 // leaves and comes back, and is "" while it is gone. It is not known where the system has no sysfs.
 func (h *Host) DeviceNumber(path string) (number string, known bool) {
-	if _, err := os.Stat(h.sys); err != nil {
-		return "", false
-	}
-	return h.read(Port(path), "devnum"), true
+	_, err := os.Stat(h.sys)
+	return h.read(Port(path), "devnum"), err == nil
 }
 
 // Port returns the part of a path that names the port. It is the device's directory in sysfs.
@@ -161,14 +159,11 @@ func (h *Host) glob(path, pattern string) []string {
 // driver returns what the kernel has given an interface to: usbfs where a program holds it by
 // libusb, usbhid as a rule, or "" where nobody has it.
 func (h *Host) driver(path string) string {
-	link, err := os.Readlink(filepath.Join(h.sys, path, "driver"))
-	if err != nil {
-		return ""
-	}
-	return filepath.Base(link)
+	link, _ := os.Readlink(filepath.Join(h.sys, path, "driver"))
+	_, name := filepath.Split(link)
+	return name
 }
 
-// number returns the number of an interface.
 func (h *Host) number(path string) int { return int(h.hex(path, "bInterfaceNumber")) }
 
 // node returns the file of the device that has an interface.
@@ -197,17 +192,11 @@ func (h *Host) busy(path string) error {
 
 // read returns what a file of sysfs says, or "" where there is no such file.
 func (h *Host) read(dir, file string) string {
-	text, err := os.ReadFile(filepath.Join(h.sys, dir, file))
-	if err != nil {
-		return ""
-	}
+	text, _ := os.ReadFile(filepath.Join(h.sys, dir, file))
 	return strings.TrimSpace(string(text))
 }
 
 func (h *Host) hex(dir, file string) uint16 {
-	n, err := strconv.ParseUint(h.read(dir, file), 16, 16)
-	if err != nil {
-		return 0
-	}
+	n, _ := strconv.ParseUint(h.read(dir, file), 16, 16)
 	return uint16(n)
 }

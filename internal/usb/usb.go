@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"syscall"
 
 	"github.com/karalabe/hid"
@@ -64,10 +63,6 @@ func (h *Host) Supported() error {
 // ID selects devices by their ids. A Product of 0 selects every product of the vendor.
 type ID struct{ Vendor, Product uint16 }
 
-func matches(ids []ID, vendor, product uint16) bool {
-	return slices.Contains(ids, ID{vendor, product}) || slices.Contains(ids, ID{vendor, 0})
-}
-
 // Interface is a HID interface of an attached device.
 type Interface struct {
 	// Path names the interface for [Host.Open]. On Linux it is
@@ -99,8 +94,8 @@ type Device interface {
 	ReadTimeout(b []byte, milliseconds int) (int, error)
 	// Interrupt ends every ReadTimeout, present and future, with an error.
 	Interrupt()
-	// Close ends ReadTimeout and closes the device. It waits for a feature transfer under way. So
-	// does hidraw for one of another device: see Host.Open.
+	// Close ends ReadTimeout and closes the device. By hidapi it waits for a feature transfer under
+	// way. By hidraw it leaves that to a goroutine: see Host.Open.
 	Close() error
 	// Descriptor returns the report descriptor, or nil where it could not be had.
 	Descriptor() []byte

@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
-	"slices"
+	"strings"
 	"unicode/utf16"
 	"unsafe"
 )
@@ -17,15 +17,25 @@ type usbNode struct {
 	ioctl ioctlFunc
 }
 
-func (n usbNode) open() (*os.File, error) {
-	file, err := os.OpenFile(n.path, os.O_RDWR, 0)
+// call asks the driver of the node.
+func (n usbNode) call(request uintptr, arg unsafe.Pointer) (int, error) {
+	file, err := openNode(n.path, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	return n.ioctl(file, request, arg)
+}
+
+// openNode opens a node of a device that sysfs shows.
+func openNode(node string, flags int) (*os.File, error) {
+	file, err := os.OpenFile(node, os.O_RDWR|flags, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, noFile(n.path, "does not exist")
+		return nil, noFile(node, "does not exist")
 	}
 	return file, err
 }
 
-// noFile returns the error of a node that is not there, though sysfs has its device.
 func noFile(node, why string) error {
 	return &reason{fs.ErrNotExist, node + " " + why + ": a container must share the host's /dev"}
 }
@@ -33,13 +43,8 @@ func noFile(node, why string) error {
 // connect gives an interface that no driver has back to the kernel's drivers. Where the device does
 // not answer, it takes as long as usbhid's probing, about 20 s.
 func (n usbNode) connect(number int) error {
-	file, err := n.open()
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	request := interfaceIoctl{number: int32(number), code: usbConnect}
-	_, err = n.ioctl(file, usbIoctl, unsafe.Pointer(&request))
+	_, err := n.call(usbIoctl,
+		unsafe.Pointer(&interfaceIoctl{number: int32(number), code: usbConnect}))
 	return err
 }
 
@@ -55,14 +60,12 @@ const (
 
 // descriptor asks the device for a descriptor. The value is its type and number, the index the
 // number of an interface or a language.
-func (n usbNode) descriptor(
-	file *os.File, from uint8, value, index, length uint16,
-) ([]byte, error) {
+func (n usbNode) descriptor(from uint8, value, index, length uint16) ([]byte, error) {
 	buf := make([]byte, length)
 	var pinner runtime.Pinner
 	pinner.Pin(&buf[0])
 	defer pinner.Unpin()
-	got, err := n.ioctl(file, usbControl, unsafe.Pointer(&controlTransfer{
+	got, err := n.call(usbControl, unsafe.Pointer(&controlTransfer{
 		requestType: from, request: getDescriptor, value: value, index: index, length: length,
 		timeout: 1000, data: unsafe.Pointer(&buf[0]),
 	}))
@@ -75,13 +78,8 @@ func (n usbNode) descriptor(
 // reportDescriptor asks the device for the report descriptor of an interface. It fails while a
 // driver or another program has the interface.
 func (n usbNode) reportDescriptor(number int) ([]byte, error) {
-	file, err := n.open()
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
 	const most = 4096 // HID_MAX_DESCRIPTOR_SIZE of linux/hid.h, and the most that the ioctl takes
-	return n.descriptor(file, fromInterface, reportDescriptor<<8, uint16(number), most)
+	return n.descriptor(fromInterface, reportDescriptor<<8, uint16(number), most)
 }
 
 // StringDescriptor returns a string in the device's first language.
@@ -89,22 +87,16 @@ func (n usbNode) StringDescriptor(index byte) (string, error) {
 	if index == 0 {
 		return "", errors.New("string 0 is the list of languages")
 	}
-	file, err := n.open()
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-
 	const most = 255 // the length is one byte
-	languages, err := n.descriptor(file, fromDevice, stringDescriptor<<8, 0, most)
+	languages, err := n.descriptor(fromDevice, stringDescriptor<<8, 0, most)
 	if Gone(err) {
 		return "", err
 	}
 	language := uint16(0x0409) // English (USA), for a device that does not tell
-	if units, err := decodeUnits(languages); err == nil && len(units) > 0 {
+	if units, _ := decodeUnits(languages); len(units) > 0 {
 		language = units[0]
 	}
-	text, err := n.descriptor(file, fromDevice, stringDescriptor<<8|uint16(index), language, most)
+	text, err := n.descriptor(fromDevice, stringDescriptor<<8|uint16(index), language, most)
 	if err != nil {
 		return "", err
 	}
@@ -114,10 +106,8 @@ func (n usbNode) StringDescriptor(index byte) (string, error) {
 // decodeString returns the text of a string descriptor, up to the first NUL, as the kernel has it.
 func decodeString(descriptor []byte) (string, error) {
 	units, err := decodeUnits(descriptor)
-	if end := slices.Index(units, 0); end >= 0 {
-		units = units[:end]
-	}
-	return string(utf16.Decode(units)), err
+	text, _, _ := strings.Cut(string(utf16.Decode(units)), "\x00")
+	return text, err
 }
 
 // decodeUnits returns the 16-bit units of a string descriptor (USB 2.0, 9.6.7). Where the device
@@ -126,9 +116,7 @@ func decodeUnits(descriptor []byte) ([]uint16, error) {
 	if len(descriptor) < 2 || descriptor[0] < 2 || descriptor[1] != stringDescriptor {
 		return nil, errors.New("the device's answer is not a string")
 	}
-	var units []uint16
-	for b := descriptor[2:min(int(descriptor[0]), len(descriptor))]; len(b) >= 2; b = b[2:] {
-		units = append(units, binary.LittleEndian.Uint16(b))
-	}
-	return units, nil
+	units := make([]uint16, min(int(descriptor[0]), len(descriptor))/2-1)
+	_, err := binary.Decode(descriptor[2:], binary.LittleEndian, units)
+	return units, err
 }
