@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,26 +22,13 @@ import (
 )
 
 type captureCommand struct {
-	File   string  `arg:"" optional:"" complete:"file" help:"Where to write it."`
+	File   string  `arg:"" optional:"" help:"Where to write it."`
 	Model  string  `placeholder:"MODEL" help:"The model as the label on the unit names it."`
 	Serial bool    `help:"Keep the serial string, which is left out otherwise."`
-	Listen seconds `placeholder:"TIME" help:"${listen}"`
+	Listen seconds `placeholder:"TIME" help:"Record what the unit announces for so long."`
 }
 
-// Help says what becomes of it.
-func (captureCommand) Help() string {
-	return `Without FILE, or with -, the capture goes to standard output. It holds the unit's report
-descriptor, every feature report that the descriptor names or this program knows, with its bytes
-or how it failed, the unit's strings but for the serial, and the versions of this program and of
-the operating system. While --listen records what the unit announces, pull the power plug and put
-it back.
-
-Attach the file to a bug report, or put it into testdata/captures. tripplite explain FILE shows
-it, and tripplite --replay FILE reads it in place of the unit. Only the HID interface of the UPS
-is in it, where a unit has several.`
-}
-
-func (c captureCommand) run(s *session) error {
+func (c captureCommand) Run(s *session) error {
 	b, err := s.only()
 	if err != nil {
 		return err
@@ -56,27 +46,24 @@ func (c captureCommand) run(s *session) error {
 	if err != nil {
 		return err
 	}
-	made, err := c.write(s, b, file)
+	holds, err := c.write(s, b, file)
 	if err = cmp.Or(err, file.Close()); err != nil {
 		os.Remove(c.File)
 		return err
 	}
-	text := fmt.Sprintf("%s: %s. Look at it with: tripplite explain %s",
-		c.File, counted(made.Interfaces[0], c.Listen > 0), c.File)
+	text := fmt.Sprintf("%s: %s. Look at it with: tripplite explain %s", c.File, holds, c.File)
 	_, err = fmt.Fprintln(s.stdout, printable(text))
 	return err
 }
 
-// write asks a unit for everything and writes it as a capture.
-func (c captureCommand) write(
-	s *session, b *tripplite.Battery, w io.Writer,
-) (*capture.Capture, error) {
+// write asks a unit for everything, writes it as a capture, and says how much it is.
+func (c captureCommand) write(s *session, b *tripplite.Battery, w io.Writer) (string, error) {
 	listen := time.Duration(c.Listen)
 	ctx, cancel := context.WithTimeout(s.ctx, readTimeout+listen)
 	defer cancel()
 	dump, err := b.Dump(ctx, listen)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	source := "captured from a unit by tripplite capture, " + time.Now().UTC().Format(time.DateOnly)
 	if s.Replay != nil {
@@ -84,11 +71,10 @@ func (c captureCommand) write(
 	}
 	made := c.capture(dump, source)
 	text, err := made.Marshal()
-	if err != nil {
-		return nil, err
+	if err == nil {
+		_, err = w.Write(escaped(text))
 	}
-	_, err = w.Write(escaped(text))
-	return made, err
+	return counted(made.Interfaces[0]), err
 }
 
 // capture makes a capture of a dump.
@@ -98,10 +84,20 @@ func (c captureCommand) capture(d tripplite.Dump, source string) *capture.Captur
 	if c.File != "" && c.File != "-" {
 		made.Name = strings.TrimSuffix(filepath.Base(c.File), filepath.Ext(c.File))
 	}
-	made.Model = cmp.Or(c.Model, d.Info.Product)
-	made.Source, made.Notes = []string{source}, notesOn(d, c.Serial)
-	if !c.Serial {
+	made.Model, made.Source = cmp.Or(c.Model, d.Info.Product), []string{source}
+	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease") // which only Linux has
+	made.Notes = []string{version(),
+		strings.TrimSpace(runtime.GOOS + "/" + runtime.GOARCH + " " + string(kernel))}
+	if n := d.Info.Interface; n > 0 {
+		made.Notes = append(made.Notes,
+			fmt.Sprintf("This is HID interface %d of the unit; the others are not in it.", n))
+	}
+	if d.Info.Serial != "" && !c.Serial {
+		made.Notes = append(made.Notes, "The unit has a serial string, which is left out.")
 		made.Serial = ""
+	}
+	if d.Descriptor == nil {
+		made.Notes = append(made.Notes, "The report descriptor could not be had.")
 	}
 	only := &made.Interfaces[0]
 	for _, r := range d.Features {
@@ -113,58 +109,112 @@ func (c captureCommand) capture(d tripplite.Dump, source string) *capture.Captur
 	return made
 }
 
-// notesOn returns what a reader of a capture has to know.
-func notesOn(d tripplite.Dump, serial bool) []string {
-	notes := []string{version(), system()}
-	if d.Info.Interface > 0 {
-		notes = append(notes,
-			fmt.Sprintf("This is HID interface %d of the unit; the others are not in it.", d.Info.Interface))
-	}
-	if d.Info.Serial != "" && !serial {
-		notes = append(notes, "The unit has a serial string, which is left out.")
-	}
-	if d.Descriptor == nil {
-		notes = append(notes, "The report descriptor could not be had.")
-	}
-	return notes
-}
-
-// system names the operating system, as far as files say its name.
-func system() string {
-	texts := []string{runtime.GOOS + "/" + runtime.GOARCH}
-	if release, err := os.ReadFile("/etc/os-release"); err == nil {
-		for line := range strings.Lines(string(release)) {
-			if name, ok := strings.CutPrefix(strings.TrimSpace(line), "PRETTY_NAME="); ok {
-				texts = append(texts, strings.Trim(name, `"'`))
-			}
-		}
-	}
-	if kernel, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
-		texts = append(texts, "Linux "+strings.TrimSpace(string(kernel)))
-	}
-	return strings.Join(texts, ", ")
-}
-
-// counted says how much a capture holds.
-func counted(i capture.Interface, listened bool) string {
+func counted(i capture.Interface) string {
 	counts := map[string]int{}
 	for _, r := range i.Reports {
-		if r.Error != "" {
-			counts[string(r.Error)]++
-		} else {
-			counts[string(r.Type)]++
+		counts[cmp.Or(string(r.Error), string(r.Type))]++
+	}
+	return fmt.Sprintf("%d feature reports, %d announcements, %d empty, %d stall, %d wrong id",
+		counts["feature"], counts["input"], counts["empty"], counts["stall"], counts["wrong id"])
+}
+
+type explainCommand struct {
+	File string `arg:"" optional:"" name:"file|name" help:"What to explain."`
+}
+
+func (c explainCommand) Run(s *session) error {
+	files := s.Replay
+	if c.File != "" {
+		files = append([]string{c.File}, files...)
+	}
+	if s.Path != "" {
+		return fmt.Errorf("explain reads captures; for a unit: "+
+			"tripplite capture --path %s | tripplite explain -%w", s.Path, exitUsage)
+	}
+	var texts []string
+	for _, file := range files {
+		found, err := s.load(file)
+		if err != nil {
+			return err
+		}
+		texts = append(texts, explained(found))
+	}
+	if files == nil {
+		rows := [][]string{{"NAME", "ID", "MODEL"}}
+		for _, name := range capture.Names() {
+			found, _ := capture.Load(name) // which does not fail
+			rows = append(rows, []string{name, idOf(replay.Info(found)), found.Model})
+		}
+		texts = []string{table(rows, math.MaxInt)}
+	}
+	_, err := io.WriteString(s.stdout, strings.Join(texts, "\n"))
+	return err
+}
+
+// explained returns a capture as a table.
+func explained(c *capture.Capture) string {
+	from := c.Interfaces[c.UPSInterface]
+	d := tripplite.Dump{Info: replay.Info(c), Descriptor: from.Descriptor}
+	came := map[string]string{} // by report: its bytes, or why there are none
+	for _, r := range from.Reports {
+		raw := tripplite.RawReport{ID: byte(r.ID), Bytes: r.Bytes}
+		switch {
+		case r.Type == capture.Feature:
+			d.Features = append(d.Features, raw)
+		case r.Error != "":
+			continue
+		default: // the last that came of each
+			older := func(o tripplite.RawReport) bool { return o.ID == raw.ID }
+			d.Inputs = append(slices.DeleteFunc(d.Inputs, older), raw)
+		}
+		report := fmt.Sprintf("%s %02x", r.Type, raw.ID)
+		came[report] = cmp.Or(fmt.Sprintf("% x", r.Bytes), string(r.Error))
+	}
+	fields, understood := d.Fields(), 0
+	rows := [][]string{{"REPORT", "BITS", "RAW", "VALUE", "STATE", "PATH"}}
+	declared := map[string]bool{}
+	for _, f := range fields {
+		report := fmt.Sprintf("%s %02x", f.Report, f.ID)
+		declared[report] = true
+		if f.Key != "" {
+			understood++
+		}
+		if came[report] != "" {
+			rows = append(rows, append([]string{report}, cells(f, came[report])...))
 		}
 	}
-	text := fmt.Sprintf("%d feature reports", counts["feature"])
-	if listened {
-		text += fmt.Sprintf(", %d announcements", counts["input"])
-	}
-	for _, failure := range [][2]string{
-		{"empty", "empty"}, {"stall", "refused"}, {"wrong id", "with the id of another"},
-	} {
-		if n := counts[failure[0]]; n > 0 {
-			text += fmt.Sprintf(", %d %s", n, failure[1])
+	for _, report := range slices.Sorted(maps.Keys(came)) {
+		if !declared[report] {
+			rows = append(rows, []string{report, "", came[report], "", "?", "not declared"})
 		}
 	}
-	return text
+	descriptor := "no report descriptor"
+	if len(d.Descriptor) > 0 {
+		descriptor = fmt.Sprintf("a report descriptor of %d bytes", len(d.Descriptor))
+	}
+	head := printable(joined("  ", d.Info.Path, orDash(d.Info.Product), idOf(d.Info)+", "+descriptor))
+	return fmt.Sprintf("%s\n%d fields, %d of them understood\n\n%s",
+		head, len(fields), understood, table(rows, 100))
+}
+
+// cells returns the columns of a field behind its report.
+func cells(f tripplite.DumpField, came string) []string {
+	bits := fmt.Sprint(f.Offset)
+	if f.Size > 1 {
+		bits = fmt.Sprintf("%d-%d", f.Offset, f.Offset+f.Size-1)
+	}
+	value := ""
+	if raw, known := f.Raw.Get(); known {
+		came = fmt.Sprint(raw)
+		field, understood := fieldOf(f.Key)
+		switch {
+		case f.Copy:
+			value = "copy"
+		case understood && f.Reading == "":
+			value = "-"
+		case understood:
+			value = joined(" ", f.Reading, field.Unit)
+		}
+	}
+	return []string{bits, came, value, cmp.Or(f.Key, "?"), f.Path}
 }

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,137 +15,84 @@ import (
 type checkCommand struct {
 	Warning  []limit `short:"w" placeholder:"NAME=RANGE" help:"Warn outside of RANGE."`
 	Critical []limit `short:"c" placeholder:"NAME=RANGE" help:"The same for critical."`
-	Lost     string  `enum:"unknown,warning,critical" default:"unknown" help:"${lost}"`
-	Timeout  seconds `short:"t" default:"15" placeholder:"TIME" help:"${timeout}"`
+	Lost     string  `enum:"unknown,warning,critical" default:"unknown" help:"What a lost UPS is."`
+	Timeout  seconds `short:"t" default:"15" placeholder:"TIME" help:"How long the UPSes may take."`
 }
 
-// Help says what is what, and how ranges are written.
-func (checkCommand) Help() string {
-	return `Prints one line with performance data and exits with 0 OK, 1 WARNING, 2 CRITICAL or
-3 UNKNOWN, as the Monitoring Plugins Development Guidelines have it. Of several units the worst
-counts: critical, warning, unknown, OK.
-
-Without thresholds: critical is what has taken the load's power or may do so at any moment (shutdown
-imminent, output off, battery low or empty, no battery, overload, over temperature, internal
-failure). Warning is what leaves time (on battery, replace battery, shutdown requested, input out of
-range, internal communication lost). A UPS that cannot be read, or does not say whether there is
-line power, is UNKNOWN. A lost unit is no power failure: --lost says what it is.
-
-NAME is ` + strings.Join(limitWords(), ", ") + `, or the key of another number.
-RANGE is 10 (alert outside of 0 to 10), 10: (alert below 10), ~:10 (alert above 10), 10:20 (alert
-outside), @10:20 (alert inside). A threshold for a value that the unit does not report is UNKNOWN.`
+// verdict is what a check says: what is wrong, by severity, and the values of the units.
+type verdict struct {
+	wrong           [critical + 1][]string
+	summaries, data []string
 }
 
-// finding is one thing that a check says.
-type finding struct {
-	severity severity
-	text     string
-}
-
-func (c checkCommand) run(s *session) error {
-	units, err := s.bank()
-	if err != nil {
-		return err
-	}
-	defer units.Close()
-	return c.check(s, units)
+func (c checkCommand) Run(s *session) error {
+	return s.withBank(func(units source) error { return c.check(s, units) })
 }
 
 func (c checkCommand) check(s *session, units source) error {
 	readings, err := s.readings(units, time.Duration(c.Timeout))
 	if err != nil {
-		return s.conclude([]finding{{c.severityOfError(err), s.text(err)}}, nil, nil)
+		readings = []tripplite.Reading{{Err: err}}
 	}
-	var found []finding
-	var summaries, data []string
+	var v verdict
 	for _, r := range readings {
+		path := r.Info.Path
 		if err := s.warnPartial(r.Err); err != nil {
-			found = append(found, finding{c.severityOfError(err), r.Info.Path + ": " + reason(err)})
+			v.add(c.severityOfError(err), path, reason(err))
 			continue
 		}
-		prefix, label := "", ""
-		if len(readings) > 1 {
-			prefix, label = r.Info.Path+": ", r.Info.Path+" "
+		if len(readings) == 1 {
+			path = ""
 		}
-		for _, f := range c.judge(r.State) {
-			found = append(found, finding{f.severity, prefix + f.text})
-		}
-		var shown []string
-		if r.State.Status.ACPresent.Or(false) {
-			shown = append(shown, "on line power")
-		}
-		for _, m := range c.measures(r.State) {
-			if slices.Contains([]string{"charge", "runtime", "load"}, m.name) {
-				shown = append(shown, m.name+" "+m.text)
-			}
-			data = append(data, fmt.Sprintf("%s=%s;%s;%s;%s", quoted(label+m.name), m.text,
-				rangeOf(c.Warning, m.field), rangeOf(c.Critical, m.field), m.bounds))
-		}
-		summaries = append(summaries, prefix+strings.Join(shown, ", "))
+		c.judge(r.State, path, &v)
 	}
-	return s.conclude(found, summaries, data)
+	return s.conclude(v)
+}
+
+func (v *verdict) add(how severity, unit, text string) {
+	v.wrong[how] = append(v.wrong[how], joined(": ", unit, text))
 }
 
 // severityOfError tells a lost unit from one that this program may not read, which says nothing of
 // the unit.
 func (c checkCommand) severityOfError(err error) severity {
-	lost := errors.Is(err, tripplite.ErrDisconnected) || errors.Is(err, tripplite.ErrNotFound) ||
-		errors.Is(err, context.DeadlineExceeded)
-	switch {
-	case lost && c.Lost == "critical":
-		return critical
-	case lost && c.Lost == "warning":
-		return warning
+	if errors.Is(err, tripplite.ErrDisconnected) || errors.Is(err, tripplite.ErrNotFound) ||
+		errors.Is(err, context.DeadlineExceeded) {
+		return map[string]severity{"critical": critical, "warning": warning, "unknown": unknown}[c.Lost]
 	}
 	return unknown
 }
 
-// judge returns what is wrong with a unit.
-func (c checkCommand) judge(state tripplite.State) (found []finding) {
+// judge adds what is wrong with a unit, and its values for people and as performance data.
+func (c checkCommand) judge(state tripplite.State, unit string, v *verdict) {
 	for _, a := range state.Alerts() {
-		found = append(found, finding{severityOf(a), a.Text})
+		v.add(severityOf(a), unit, a.Text)
 	}
-	_, known := state.Status.ACPresent.Get()
-	if onBattery, _ := state.OnBattery(); !known && !onBattery {
-		found = append(found, finding{unknown, "the UPS does not say whether there is line power"})
+	summary := ""
+	if onBattery, known := state.OnBattery(); !known {
+		v.add(unknown, unit, "the UPS does not say whether there is line power")
+	} else if !onBattery {
+		summary = "on line power"
 	}
-	alerted := map[string]bool{}
-	for i, l := range slices.Concat(c.Critical, c.Warning) {
-		value, known := state.Number(l.field.Key)
-		severity := critical
-		if i >= len(c.Critical) {
-			severity = warning
-		}
-		name := names(l.field)[0]
-		switch {
-		case alerted[l.field.Key]:
-		case !known:
-			text := "the UPS does not report " + name + ", which has a threshold"
-			found = append(found, finding{unknown, text})
-		case l.alerts(value):
-			text := fmt.Sprintf("%s %s is not within %s", name, measured(l.field, value), l.text)
-			found = append(found, finding{severity, text})
-		default:
-			continue
-		}
-		alerted[l.field.Key] = true
-	}
-	return found
-}
-
-// measure is a value in the terms of performance data.
-type measure struct {
-	field              tripplite.Field
-	name, text, bounds string
-}
-
-// measures returns the values of a State that have a word or a threshold.
-func (c checkCommand) measures(state tripplite.State) (found []measure) {
 	for _, f := range tripplite.Fields() {
+		warn, crit := limitOf(c.Warning, f), limitOf(c.Critical, f)
+		name, limited := names(f)[0], warn.text+crit.text != ""
 		value, known := state.Number(f.Key)
-		limited := rangeOf(c.Warning, f) != "" || rangeOf(c.Critical, f) != ""
-		if !known || !limitable(f) || f.Word == "" && !limited {
+		if !known && limited {
+			v.add(unknown, unit, "the UPS does not report "+name+", which has a threshold")
+		}
+		if !known || f.Word == "" && !limited {
 			continue
+		}
+		text := strconv.FormatFloat(value, 'f', -1, 64)
+		if f.Unit == "%" || f.Unit == "s" { // the guidelines know no other of our units
+			text += f.Unit
+			summary = joined(", ", summary, name+" "+text)
+		}
+		if outside := name + " " + text + " is not within "; crit.alerts(value) {
+			v.add(critical, unit, outside+crit.text)
+		} else if warn.alerts(value) {
+			v.add(warning, unit, outside+warn.text)
 		}
 		bounds := "0;"
 		switch {
@@ -154,54 +101,76 @@ func (c checkCommand) measures(state tripplite.State) (found []measure) {
 		case f.Unit == "°C":
 			bounds = ";"
 		}
-		found = append(found, measure{f, names(f)[0], measured(f, value), bounds})
+		label := name
+		if unit != "" {
+			label = "'" + strings.NewReplacer("=", "_", "'", "_", "|", "_").Replace(unit) + " " + name + "'"
+		}
+		v.data = append(v.data,
+			fmt.Sprintf("%s=%s;%s;%s;%s", label, text, warn.text, crit.text, bounds))
 	}
-	return found
+	v.summaries = append(v.summaries, joined(": ", unit, summary))
 }
-
-// measured writes a value with its unit, where the guidelines know that.
-func measured(f tripplite.Field, value float64) string {
-	text := strconv.FormatFloat(value, 'f', -1, 64)
-	if f.Unit == "%" || f.Unit == "s" {
-		text += f.Unit
-	}
-	return text
-}
-
-// ranks orders severities when several units or values are judged.
-var ranks = [...]int{okay: 0, unknown: 1, warning: 2, critical: 3}
 
 // conclude prints the line of a plugin and returns its status.
-func (s *session) conclude(found []finding, summaries, data []string) exit {
-	worstFirst := func(a, b finding) int { return ranks[b.severity] - ranks[a.severity] }
-	slices.SortStableFunc(found, worstFirst)
-	worst := okay
-	var texts []string
-	for i, f := range found {
-		if i == 0 {
-			worst = f.severity
+func (s *session) conclude(v verdict) exit {
+	worst, wrong := okay, ""
+	for how, texts := range v.wrong {
+		if texts != nil {
+			worst, wrong = severity(how), joined(", ", strings.Join(texts, ", "), wrong)
 		}
-		texts = append(texts, f.text)
 	}
-	text := joined("; ", strings.Join(texts, ", "), strings.Join(summaries, "; "))
+	text := joined("; ", wrong, strings.Join(v.summaries, "; "))
 	text = strings.ReplaceAll(text, "|", "/") // which begins the performance data
-	line := fmt.Sprintf("UPS %v - %s", worst, text)
-	if data != nil {
-		line += " | " + strings.Join(data, " ")
-	}
+	line := joined(" | ", fmt.Sprintf("UPS %v - %s", worst, text), strings.Join(v.data, " "))
 	if _, err := fmt.Fprintln(s.stdout, printable(line)); err != nil {
 		s.warn(err)
-		return exit(unknown)
+		worst = unknown
 	}
-	return exit(worst)
+	return worst.exit()
 }
 
-// quoted returns a label of performance data: it may have neither "=" nor "'", and needs quotes
-// around spaces.
-func quoted(label string) string {
-	label = strings.NewReplacer("=", "_", "'", "_", "|", "_").Replace(label)
-	if strings.Contains(label, " ") {
-		return "'" + label + "'"
+// limit is a threshold for one reading: a range as the Monitoring Plugins Development Guidelines
+// write it.
+type limit struct {
+	field       tripplite.Field
+	text        string // the range as it was given
+	least, most float64
+	inside      bool // alerts inside of the range instead of outside
+}
+
+// UnmarshalText reads "charge=20:".
+func (l *limit) UnmarshalText(text []byte) error {
+	name, given, ok := strings.Cut(string(text), "=")
+	field, known := fieldOf(name)
+	if !ok || !known || field.Unit == "" || field.Setting() {
+		return fmt.Errorf("%q is not NAME=RANGE, where NAME is charge, runtime, load or the key of "+
+			"another number", text)
 	}
-	return label
+	bounds, inside := strings.CutPrefix(given, "@")
+	least, most, isRange := strings.Cut(bounds, ":")
+	if !isRange {
+		least, most = "", bounds
+	}
+	from, err := strconv.ParseFloat(cmp.Or(strings.Replace(least, "~", "-inf", 1), "0"), 64)
+	to, toErr := strconv.ParseFloat(cmp.Or(most, "inf"), 64)
+	ordered := from <= to // no number that is none is
+	if err != nil || toErr != nil || !ordered || !strings.ContainsAny(given, "0123456789") {
+		return fmt.Errorf("%q is not a range: write 10, 10:, ~:10, 10:20 or @10:20", given)
+	}
+	*l = limit{field, given, from, to, inside}
+	return nil
+}
+
+func (l limit) alerts(value float64) bool {
+	return l.text != "" && (value >= l.least && value <= l.most) == l.inside
+}
+
+// limitOf returns the threshold of a field, the last that was given, or one that never alerts.
+func limitOf(limits []limit, f tripplite.Field) (found limit) {
+	for _, l := range limits {
+		if l.field == f {
+			found = l
+		}
+	}
+	return found
 }

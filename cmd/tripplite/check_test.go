@@ -32,7 +32,7 @@ func TestCheck(t *testing.T) {
 		"the worse of the two counts": {"-w load=10 -c load=12", 2,
 			"CRITICAL - load 14% is not within 12; " + well, []string{"14%;;", "14%;10;12"}},
 		"repeated": {"-w load=10 -w charge=101:200", 1,
-			"WARNING - load 14% is not within 10, charge 100% is not within 101:200; " + well,
+			"WARNING - charge 100% is not within 101:200, load 14% is not within 10; " + well,
 			[]string{"14%;;", "14%;10;", "100%;;", "100%;101:200;"}},
 		"voltages too": {"-c input_voltage=105:129", 0, "OK - " + well,
 			[]string{"input-voltage=117.2;;", "input-voltage=117.2;;105:129"}},
@@ -70,7 +70,7 @@ func TestAWrongCallOfCheckIsUnknown(t *testing.T) {
 	} {
 		code, stdout, stderr := tool(t, append([]string{"check"}, strings.Fields(args)...)...)
 		assert.Equal(t, 3, code)
-		requireOneLine(t, stdout, "UPS UNKNOWN - "+want, " (see tripplite check --help)\n")
+		requireOneLine(t, stdout, "UPS UNKNOWN - "+want, " (see tripplite --help)\n")
 		assert.Empty(t, stderr)
 	}
 }
@@ -167,5 +167,7 @@ func TestAPluginsLineHasOneBar(t *testing.T) {
 	_, stdout, _ := tool(t, "check", "--replay", "a|b")
 	requireOneLine(t, stdout, `UPS UNKNOWN - "a/b" is neither a capture file`)
 	require.NotContains(t, stdout, "|")
-	require.Equal(t, "'a_b c'", quoted("a=b c"))
+	var v verdict
+	checkCommand{}.judge(good("").State, "a=b'c", &v)
+	require.Equal(t, "'a_b_c charge'=100%;;;0;100", v.data[0])
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,6 +22,7 @@ func completions(t *testing.T, shell string) (file string) {
 	require.Zero(t, code, stderr)
 	file = filepath.Join(t.TempDir(), "tripplite."+shell)
 	require.NoError(t, os.WriteFile(file, []byte(stdout), 0o644))
+	require.Empty(t, says(t, shell, "-n", file))
 	return file
 }
 
@@ -31,37 +33,47 @@ func says(t *testing.T, name string, args ...string) string {
 	command.Dir = t.TempDir()
 	command.Env = append(os.Environ(),
 		"HOME="+command.Dir, "XDG_CONFIG_HOME="+command.Dir, "LC_ALL=C.UTF-8")
+	require.NoError(t, os.WriteFile(filepath.Join(command.Dir, "my ups.json"), nil, 0o644))
 	text, err := command.CombinedOutput()
 	require.NoError(t, err, string(text))
 	return string(text)
 }
 
-func TestBashCompletes(t *testing.T) {
-	file := completions(t, "bash")
-	require.Empty(t, says(t, "bash", "-n", file))
+// firstWords returns the first word of each line.
+func firstWords(text string) (found []string) {
+	for line := range strings.Lines(text) {
+		word, _, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		found = append(found, word)
+	}
+	return found
+}
+
+func TestWhatMayStandForTheLastWord(t *testing.T) {
+	const everyCommand = " --help --path --replay --debug --version"
 	for line, want := range map[string]string{
-		"tripplite w":                     "watch",
-		"tripplite c":                     "check capture completion",
-		"tripplite --re":                  "--replay",
-		"tripplite watch --format ":       "json csv text",
-		"tripplite watch --format = c":    "csv",
-		"tripplite watch --format =":      "json csv text",
-		"tripplite watch --e":             "--every",
-		"tripplite check --lost w":        "warning",
-		"tripplite get input.v":           "input.voltage",
-		"tripplite get ch":                "charge",
-		"tripplite get time-":             "time-to-empty",
-		"tripplite completion ":           "bash zsh fish --help -h --path --replay --debug --version -V",
-		"tripplite --replay smart1500lcd": strings.Join(begins(capture.Names(), "smart1500lcd"), " "),
-		"tripplite explain pro":           "pro1500rt2u",
-		"tripplite --path ":               "",
-		"tripplite --debug get heal":      "health",
+		"w":                     "watch",
+		"c":                     "check capture completion",
+		"--re":                  "--replay",
+		"watch --format ":       "json csv text",
+		"watch --format = c":    "csv",
+		"watch --format =":      "json csv text",
+		"watch --format=c":      "--format=csv",
+		"watch --e":             "--every",
+		"watch -":               "--every --format" + everyCommand,
+		"check --lost w":        "warning",
+		"check -t ":             "",
+		"get input.v":           "input.voltage",
+		"get ch":                "charge",
+		"get time-":             "time-to-empty",
+		"completion ":           "bash zsh fish" + everyCommand,
+		"--replay smart1500lcd": strings.Join(begins(capture.Names(), "smart1500lcd"), " "),
+		"explain pro":           "pro1500rt2u",
+		"--path no":             "",
+		"--debug get heal":      "health",
 	} {
-		words := strings.Split(line, " ")
-		script := `source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
-			_tripplite; echo "${COMPREPLY[*]}"`
-		got := says(t, "bash", append([]string{"-c", script, "bash", file}, words...)...)
-		assert.Equal(t, want, strings.TrimSpace(got), line)
+		_, stdout, stderr := tool(t, append([]string{completing}, strings.Split(line, " ")...)...)
+		assert.ElementsMatch(t, strings.Fields(want), firstWords(stdout), line)
+		assert.Empty(t, stderr, line)
 	}
 }
 
@@ -74,32 +86,36 @@ func begins(names []string, prefix string) (found []string) {
 	return found
 }
 
-func TestZshTakesTheCompletions(t *testing.T) {
-	file := completions(t, "zsh")
-	require.Empty(t, says(t, "zsh", "-n", file))
-	script := `autoload -U compinit; compinit -u -D; source "$1"; echo $_comps[tripplite]`
-	loaded := says(t, "zsh", "-fc", script, "zsh", file)
-	require.Equal(t, "_tripplite\n", loaded)
-}
-
-func TestFishCompletes(t *testing.T) {
-	file := completions(t, "fish")
-	require.Empty(t, says(t, "fish", "-n", file))
-	for line, want := range map[string]string{
-		"tripplite wat":             "watch",
-		"tripplite watch --format ": "csv json text",
-		"tripplite watch --ev":      "--every",
-		"tripplite get input.l":     "input.lowest-voltage",
-		"tripplite get ru":          "runtime",
-		"tripplite check --lost w":  "warning",
+func TestShellsComplete(t *testing.T) {
+	tripplite := build(t)
+	for shell, script := range map[string]string{
+		"bash": `source "$1"; COMP_WORDS=("$2" $3 "$4"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+			_tripplite "$2" "$4"; printf '%s\n' "${COMPREPLY[@]}"`,
+		"zsh": `autoload -U compinit; compinit -u -D; source "$1"; [[ $_comps[tripplite] = _tripplite ]]
+			_describe() { print -l -- ${found%%:*}; }; _files() { print -l *.json; }
+			words=("$2" ${=3} "$4"); CURRENT=$#words; _tripplite`,
+		"fish": `source $argv[1]; set PATH (dirname $argv[2]) $PATH
+			complete -C "tripplite $argv[3] $argv[4]"`,
 	} {
-		var got []string
-		offered := says(t, "fish", "-c", `source $argv[1]; complete -C $argv[2]`, file, line)
-		for completion := range strings.Lines(offered) {
-			name, _, _ := strings.Cut(strings.TrimSpace(completion), "\t")
-			got = append(got, name)
-		}
-		assert.Equal(t, want, strings.Join(got, " "), line)
+		t.Run(shell, func(t *testing.T) {
+			file := completions(t, shell)
+			for line, want := range map[[2]string][]string{
+				{"", "wat"}:             {"watch"},
+				{"watch", "--ev"}:       {"--every"},
+				{"watch --format", "c"}: {"csv"},
+				{"get", "ru"}:           {"runtime"},
+				{"get", "input.low"}:    {"input.lowest-voltage"},
+				{"check --lost", "w"}:   {"warning"},
+				{"explain", "my"}:       {"my ups.json"},
+			} {
+				args := []string{"-c", script, file, tripplite, line[0], line[1]}
+				if shell != "fish" {
+					args = slices.Insert(args, 2, shell)
+				}
+				got := firstWords(strings.ReplaceAll(says(t, shell, args...), `\ `, " "))
+				assert.Equal(t, want, got, line)
+			}
+		})
 	}
 }
 
@@ -116,7 +132,7 @@ func TestTheManualPage(t *testing.T) {
 	assert.Empty(t, says(t, "groff", "-man", "-Tutf8", "-z", "-ww", file), "no warnings")
 	for _, want := range []string{
 		"tripplite - show what Tripp Lite UPSes say", "tripplite watch [flags]",
-		"tripplite get [flags] [KEY]",
+		"tripplite get [<key>] [flags]",
 		"--replay=NAME|FILE", "-w, --warning=NAME=RANGE", "EXIT STATUS", "NO_COLOR",
 		`tripplite | jq '.status."ac present"'`, "~:10 (alert above 10)",
 	} {

@@ -81,25 +81,17 @@ func TestEveryNameIsOfOneField(t *testing.T) {
 }
 
 func TestSuggestions(t *testing.T) {
-	for name, want := range map[string]string{
-		"input.volt":      "input.voltage",
-		"voltage":         "input-voltage, output-voltage, config.voltage",
-		"outputvoltage":   "output-voltage",
-		"ac":              "status.ac-present",
-		"charging":        "status.charging",
-		"config.voltgae":  "config.voltage",
-		"chrage":          "charge",
-		"battery.charge":  "charge",
-		"battery.runtime": "runtime",
-		"ups.load":        "load",
-		"ups.status":      "",
-		"volts":           "",
-		"x":               "",
+	for typed, want := range map[string]string{
+		"input.volts":    "input.voltage",
+		"outputvoltage":  "output-voltage, output.frequency, output.current",
+		"ac-":            "status.ac-present",
+		"charging":       "status.charging, status.discharging",
+		"config.voltgae": "config.voltage",
+		"chrage":         "charge, status.charging, status.discharging",
+		"x":              "",
 	} {
-		assert.Equal(t, want, strings.Join(nearest(name), ", "), name)
+		assert.Equal(t, want, strings.Join(nearest(typed), ", "), typed)
 	}
-	assert.Equal(t, 3, edits("kitten", "sitting"))
-	assert.Equal(t, 4, edits("", "four"))
 }
 
 // TestHostileStringsStayInTheirLine has a unit, a capture and a program whose names would clear the
@@ -149,22 +141,29 @@ func TestHostileStringsStayInTheirLine(t *testing.T) {
 
 	units := scripted{partly(hostile), busy(hostile, hostile)}
 	units[0].State.Config.DeviceChemistry = tripplite.ValueOf(hostile)
+	follow := func(format string) func(*session) error {
+		return func(s *session) error {
+			return s.follow(units, 1, watchCommand{Format: format}.writer(s.stdout))
+		}
+	}
 	for name, command := range map[string]func(*session) error{
 		"status": func(s *session) error { return s.status(units) },
-		"check":  func(s *session) error { return checkCommand{Timeout: 1}.check(s, units) },
+		"check": func(s *session) error {
+			return checkCommand{Timeout: 1, Lost: "unknown"}.check(s, units)
+		},
 		"list": func(s *session) error {
 			held := func() (*tripplite.Battery, error) { return nil, units[1].Err }
 			return s.list([]unit{{units[1].Info, held}})
 		},
-		"json": func(s *session) error { return s.follow(units, 1, jsonWriter(s.stdout)) },
-		"csv":  func(s *session) error { return s.follow(units, 1, csvWriter(s.stdout)) },
-		"text": func(s *session) error { return s.follow(units, 1, textWriter(s.stdout)) },
+		"json": follow("json"),
+		"csv":  follow("csv"),
+		"text": follow("text"),
 		"live": func(s *session) error {
-			v := view{}
+			v := &view{readings: map[string]tripplite.Reading{}}
 			for _, r := range units {
 				v.take(r)
 			}
-			lines := append(v.lines(200, 40), v.lines(200, 6)...)
+			lines := append(shown(v, 200, 40), shown(v, 200, 6)...)
 			_, err := io.WriteString(s.stdout, strings.Join(lines, "\n"))
 			return err
 		},

@@ -67,11 +67,11 @@ func TestATableFitsItsColumns(t *testing.T) {
 
 func TestWrap(t *testing.T) {
 	for text, want := range map[string][]string{
-		"one  two three":        {"one two", "three"},
+		"one two three":         {"one two", "three"},
 		"incomprehensibilities": {"incompr", "ehensib", "ilities"},
 		"UPS.A.B.CDE.FG":        {"UPS.A.", "B.CDE.", "FG"},
-		"":                      nil,
+		"a-b c-d e-f":           {"a-b c-d", "e-f"},
 	} {
-		assert.Equal(t, want, wrap(text, 7), text)
+		assert.Equal(t, want, wrap(text, 7, "."), text)
 	}
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
 	"golang.org/x/term"
 
 	"github.com/tripplite-go/tripplite"
@@ -17,10 +19,9 @@ import (
 // live shows the units on a terminal until it is interrupted.
 func (s *session) live(units source, every time.Duration, screen *os.File) error {
 	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
 	readings := make(chan tripplite.Reading)
-	ended := make(chan struct{})
 	go func() {
-		defer close(ended)
 		for r := range units.Watch(ctx, every) {
 			select {
 			case readings <- r:
@@ -28,23 +29,18 @@ func (s *session) live(units source, every time.Duration, screen *os.File) error
 			}
 		}
 	}()
-	defer func() { cancel(); <-ended }()
-
-	v := &view{palette: paletteOf(screen), every: every}
-	draw := func() {
-		width, height, err := term.GetSize(int(screen.Fd()))
-		if err != nil || width == 0 || height == 0 {
-			width, height = columns, 24
-		}
-		v.draw(screen, width, height)
-	}
+	v := &view{every, map[string]tripplite.Reading{}, nil}
 	signals := terminalSignals()
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
 	enter(screen)
 	defer leave(screen)
 	for {
-		draw()
+		width, height, err := term.GetSize(int(screen.Fd()))
+		if err != nil || width == 0 || height == 0 {
+			width, height = columns, 24
+		}
+		v.draw(screen, width, height)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -71,72 +67,49 @@ func leave(w io.Writer) { fmt.Fprint(w, "\x1b[?7h\x1b[?25h\x1b[?1049l") }
 
 // view is what the terminal shows.
 type view struct {
-	palette
 	every    time.Duration
-	readings []tripplite.Reading // the latest of each unit, by path
-	changes  []string            // the latest last
+	readings map[string]tripplite.Reading // the latest of each unit, by path
+	changes  []string                     // the latest last
 }
-
-// maxChanges is more than the lines of a terminal.
-const maxChanges = 200
 
 // take puts a reading in the place of the unit's last one. Nothing of that is shown any longer: an
 // older reading beside an announced status, or beside a loss, would be wrong.
 func (v *view) take(r tripplite.Reading) {
-	is, was := headlineOf(r), ""
-	byPath := func(o tripplite.Reading, path string) int { return strings.Compare(o.Info.Path, path) }
-	i, known := slices.BinarySearchFunc(v.readings, r.Info.Path, byPath)
-	if known {
-		was = headlineOf(v.readings[i])
-		v.readings[i] = r
-	} else {
-		v.readings = slices.Insert(v.readings, i, r)
-	}
-	if is != was {
-		v.changes = append(v.changes, printable(joined("  ", clock(time.Now()), r.Info.Path, is)))
-		v.changes = v.changes[max(0, len(v.changes)-maxChanges):]
+	last, known := v.readings[r.Info.Path]
+	v.readings[r.Info.Path] = r
+	if is := headline(r); !known || is != headline(last) {
+		change := joined("  ", time.Now().Format(time.TimeOnly), r.Info.Path, is)
+		v.changes = append(v.changes, printable(change))
+		v.changes = v.changes[max(0, len(v.changes)-200):] // no terminal has so many lines
 	}
 }
 
-func headlineOf(r tripplite.Reading) string {
-	if !tripplite.HasState(r.Err) {
-		return "no reading: " + reason(r.Err)
-	}
-	return headline(r.State)
-}
-
-// draw writes a whole screen at once, over the one before, so that it does not flicker.
+// draw writes a whole screen at once, over the one before, so that it does not flicker. Lines are
+// cleared before they are written: behind a full one the cursor stands on its last character.
 func (v *view) draw(w io.Writer, width, height int) {
 	lines := v.lines(width, height)
-	var frame strings.Builder
-	frame.WriteString("\x1b[H")
-	for i, line := range lines {
-		if i > 0 {
-			frame.WriteString("\r\n")
-		}
-		// Cleared before it is written: behind a full line the cursor stands on its last character.
-		frame.WriteString("\x1b[K" + line)
-	}
+	text := forWriter(w, strings.Join(lines, "\n"))
+	frame := "\x1b[H\x1b[K" + strings.ReplaceAll(text, "\n", "\r\n\x1b[K")
 	if len(lines) < height {
-		frame.WriteString("\r\n\x1b[J")
+		frame += "\r\n\x1b[J"
 	}
-	io.WriteString(w, frame.String())
+	io.WriteString(w, frame)
 }
 
 // lines returns what fits: the units as tables or else a line each, then the latest changes.
 func (v *view) lines(width, height int) []string {
 	const end = "Ctrl-C ends"
-	title := fmt.Sprintf("tripplite  %s  every %v", clock(time.Now()), v.every)
-	lines := []string{pad(title, min(width, columns)-len(end)) + end, ""}
+	title := fmt.Sprintf("tripplite  %s  every %v", time.Now().Format(time.TimeOnly), v.every)
+	lines := []string{fmt.Sprintf("%-*s%s", min(width, columns)-len(end), title, end), ""}
 	var tables, each []string
-	for _, r := range v.readings {
-		tables = append(append(tables, v.block(r)...), "")
-		each = append(each, v.line(r))
+	for _, path := range slices.Sorted(maps.Keys(v.readings)) {
+		tables = append(tables, strings.Split(block(v.readings[path]), "\n")...)
+		each = append(each, line(v.readings[path]))
 	}
 	switch {
-	case v.readings == nil:
+	case len(each) == 0:
 		text := "no reading yet: " + tripplite.ErrNotFound.Error()
-		lines = append(lines, wrap(text, max(1, min(width, columns)))...)
+		lines = append(lines, wrap(text, min(width, columns), "")...)
 	case len(lines)+len(tables)-1 <= height:
 		lines = append(lines, tables...)
 	default:
@@ -146,20 +119,20 @@ func (v *view) lines(width, height int) []string {
 	lines = append(lines, v.changes[max(0, len(v.changes)-room):]...)
 	lines = lines[:min(len(lines), height)]
 	for i, line := range lines {
-		lines[i] = clipPainted(line, width)
+		lines[i] = ansi.Truncate(line, width, "…")
 	}
 	return lines
 }
 
 // line returns one unit in a line.
-func (v *view) line(r tripplite.Reading) string {
-	path := v.paint(bold, printable(r.Info.Path)) + "  "
+func line(r tripplite.Reading) string {
+	path := paint(bold, printable(r.Info.Path)) + "  "
 	if !tripplite.HasState(r.Err) {
-		return path + v.paint(colours[unknown], "! "+printable(reason(r.Err)))
+		return path + paint(colours[unknown], "! "+printable(reason(r.Err)))
 	}
 	text := summary(r.State)
 	if alerts := r.State.Alerts(); alerts != nil {
-		text = v.paint(colours[severityOf(alerts[0])], "! "+text)
+		text = paint(colours[severityOf(alerts[0])], "! "+text)
 	}
 	return path + text
 }

@@ -3,8 +3,9 @@
 package main
 
 import (
-	"cmp"
+	"bytes"
 	"context"
+	"embed"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -22,7 +24,7 @@ import (
 // options are the flags that every command has.
 type options struct {
 	Path   string   `placeholder:"PATH" xor:"unit" help:"Read this UPS only, such as 1-4.2:1.0."`
-	Replay []string `sep:"none" placeholder:"NAME|FILE" complete:"capture" xor:"unit" help:"${replay}"`
+	Replay []string `sep:"none" placeholder:"NAME|FILE" xor:"unit" help:"Read a capture instead."`
 	Debug  bool     `help:"Print the bytes of every report to standard error."`
 }
 
@@ -42,35 +44,25 @@ type cli struct {
 	Man        manCommand        `cmd:"" help:"Print the manual page."`
 }
 
-// command is one of them.
-type command interface {
-	run(*session) error
-}
-
 // session is one run of the program.
 type session struct {
 	options
 	ctx            context.Context
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	model          *kong.Application
 	plugin         bool // the command is check
 }
 
-// The exit statuses of every command but check, which has those of a plugin.
-const (
-	exitOK      = 0
-	exitFailure = 1
-	exitUsage   = 2
-)
-
-// exit is the error of a command that has already said why it ends with this status.
+// exit is an exit status, as an error that may have been said already. Those of check are the
+// statuses of a plugin.
 type exit int
 
-func (exit) Error() string { return "" }
+const (
+	exitFailure exit = 1
+	exitUsage   exit = 2
+)
 
-// usageError is a wrong call.
-type usageError struct{ error }
+func (exit) Error() string { return "" }
 
 // readTimeout is more than any unit needs for its first read.
 const readTimeout = 20 * time.Second
@@ -82,127 +74,104 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// run is the whole program. It returns the exit status.
+// run is the whole program. It says what went wrong and returns the exit status.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	s := &session{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr}
-	var c command = readCommand{}
-	if len(args) > 0 { // scripts mostly give none, and a parser takes time to make
-		var err error
-		if c, err = s.parse(args); err != nil {
-			return s.end(err)
-		}
-	}
-	return s.end(c.run(s))
+	return s.end(s.do(args))
 }
 
-// end says what went wrong and returns the exit status.
 func (s *session) end(err error) int {
-	var said exit
+	if err == nil {
+		return 0
+	}
+	status := exitFailure
+	errors.As(err, &status)
 	switch {
-	case err == nil:
-		return exitOK
-	case errors.As(err, &said):
-		return int(said)
+	case err.Error() == "":
 	case s.plugin:
-		return int(s.conclude([]finding{{unknown, s.text(err)}}, nil, nil))
+		var v verdict
+		v.add(unknown, "", s.text(err))
+		status = s.conclude(v)
+	default:
+		s.warn(err)
 	}
-	s.warn(err)
-	if errors.As(err, &usageError{}) {
-		return exitUsage
-	}
-	return exitFailure
+	return int(status)
 }
 
-// parse returns the command that the arguments name.
-func (s *session) parse(args []string) (c command, err error) {
+// do runs the command that the arguments name.
+func (s *session) do(args []string) error {
+	switch {
+	case len(args) == 0: // scripts mostly give none, and a parser takes time to make
+		return readCommand{}.Run(s)
+	case args[0] == completing && len(args) > 1:
+		return s.complete(args[1:])
+	}
 	var all cli
-	out := &checkedWriter{w: s.stdout}
-	parser := newParser(&all, out, s.stderr)
-	s.model = parser.Model
-	for _, arg := range args {
-		named := func(n *kong.Node) bool { return n.Name == arg }
-		if slices.ContainsFunc(s.model.Children, named) {
-			s.plugin = arg == "check"
-			break
-		}
-	}
-	defer func() {
-		switch r := recover().(type) {
-		case nil:
-		case exit: // --help and --version have printed what they had to
-			if err = r; s.plugin {
-				err = exit(unknown) // as the guidelines for plugins want it
-			}
-		default:
-			panic(r)
-		}
-		if out.err != nil {
-			err = out.err
-		}
-	}()
+	var out bytes.Buffer // kong does not tell of a write that fails
+	parser := newParser(&all, &out)
+	i := slices.IndexFunc(args, func(arg string) bool { return childOf(parser.Model, arg) != nil })
+	s.plugin = i >= 0 && args[i] == "check"
 	parsed, err := parser.Parse(args)
-	if err != nil {
-		help := "tripplite --help"
-		if s.plugin {
-			help = "tripplite check --help"
-		}
-		return nil, usageError{fmt.Errorf("%w (see %s)", err, help)}
+	printed := out.Len() > 0 // by --help or --version
+	switch _, writeErr := out.WriteTo(s.stdout); {
+	case writeErr != nil:
+		return writeErr
+	case printed && s.plugin: // as the guidelines for plugins want it
+		return unknown.exit()
+	case printed:
+		return nil
+	case err != nil:
+		return fmt.Errorf("%w (see tripplite --help)%w", err, exitUsage)
 	}
-	s.options = all.options
-	c = parsed.Selected().Target.Addr().Interface().(command)
-	_, s.plugin = c.(*checkCommand)
-	return c, nil
+	s.options, s.plugin = all.options, parsed.Command() == "check"
+	return parsed.Run(s)
 }
 
-func newParser(c *cli, stdout, stderr io.Writer) *kong.Kong {
-	vars := kong.Vars{
-		"version": version(),
-		"replay": "Read a capture instead of a UPS: a file, - for standard input, or a built-in one " +
-			"such as smart1500lcd or pro1500rt2u (tripplite explain lists them). Repeatable.",
-		"every":   "How often to read: a number of seconds, or such as 500ms or 5m (default: 5).",
-		"format":  "json, csv or text.",
-		"listen":  "Record what the unit announces for so long: a number of seconds, or such as 1m.",
-		"lost":    "What a lost UPS is: unknown, warning or critical.",
-		"timeout": "How long the units may take: a number of seconds, or such as 10s (default: 15).",
-	}
-	return kong.Must(c,
+// The help of the program and its commands, behind the sentence that each definition has.
+//
+//go:embed help
+var help embed.FS
+
+func newParser(c *cli, out io.Writer) *kong.Kong {
+	parser := kong.Must(c,
 		kong.Name("tripplite"),
-		kong.Description("Shows what the Tripp Lite UPSes attached to this computer say. "+
-			"Without a command it prints JSON: an object for one UPS, a list for several."),
-		vars,
-		kong.Writers(stdout, stderr),
+		kong.Description("Shows what the Tripp Lite UPSes attached to this computer say."),
+		kong.Vars{"version": version(), "format": "json, csv or text."},
+		kong.Writers(out, out),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.KindMapper(reflect.String, kong.MapperFunc(setText)),
-		kong.TypeMapper(reflect.TypeFor[seconds](), kong.MapperFunc(setText)),
-		kong.Exit(func(status int) { panic(exit(status)) }),
+		kong.Exit(func(int) {}),
 	)
-}
-
-// setText stores a value of the command line.
-func setText(ctx *kong.DecodeContext, target reflect.Value) error {
-	switch token := ctx.Scan.Pop(); {
-	case !token.IsValue():
-		return errors.New("its value is missing")
-	case token.String() == "":
-		return errors.New("its value is empty")
-	case target.Kind() == reflect.String:
-		target.SetString(token.String())
-		return nil
-	default:
-		return target.Addr().Interface().(*seconds).UnmarshalText([]byte(token.String()))
+	for _, n := range append([]*kong.Node{parser.Model.Node}, parser.Model.Children...) {
+		text, _ := help.ReadFile("help/" + n.Name + ".txt")
+		n.Detail = strings.TrimSpace(string(text))
 	}
+	return parser
 }
 
-// checkedWriter keeps the first error of a write: kong ignores some.
-type checkedWriter struct {
-	w   io.Writer
-	err error
+// setText refuses an empty value, which mostly is a variable of a script that is not set.
+func setText(ctx *kong.DecodeContext, target reflect.Value) error {
+	token, err := ctx.Scan.PopValue("a")
+	if err == nil && token.String() == "" {
+		err = errors.New("its value is empty")
+	}
+	target.SetString(token.String())
+	return err
 }
 
-func (c *checkedWriter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.err = cmp.Or(c.err, err)
-	return n, err
+// seconds is a time on the command line: a number of seconds, or a time with its unit.
+type seconds time.Duration
+
+func (s *seconds) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	if err != nil {
+		d, err = time.ParseDuration(string(text) + "s")
+	}
+	if err != nil || d <= 0 {
+		return fmt.Errorf("%q is neither a number of seconds nor a time such as 10s", text)
+	}
+	*s = seconds(d)
+	return nil
 }
 
 func version() string {

@@ -50,7 +50,7 @@ func TestSeveralUnitsAreAList(t *testing.T) {
 	}
 
 	var stdout bytes.Buffer
-	require.NoError(t, printReports(&stdout, []report{one, other}))
+	require.NoError(t, printJSON(&stdout, []report{one, other}, "    "))
 	require.Equal(t, `[
     {
         "device_id": "1-2:1.0",
@@ -180,7 +180,7 @@ func TestReplayOfWhatIsNoCapture(t *testing.T) {
 		"nonesuch": {`tripplite: "nonesuch" is neither a capture file nor one of the built-in captures: `,
 			"smart1500lcd"},
 		garbage: {"tripplite: " + garbage + ": not a capture: "},
-		number:  {"tripplite: " + number + ": not a capture: ", `"name"`},
+		number:  {"tripplite: " + number + ": not a capture: ", "name"},
 		"-":     {"tripplite: standard input: not a capture: "},
 	} {
 		code, stdout, stderr := tool(t, "--replay", name)
@@ -220,14 +220,14 @@ func TestVersionAndHelp(t *testing.T) {
 func TestBadArguments(t *testing.T) {
 	for args, wanted := range map[string]string{
 		"--bogus":                         "unknown flag --bogus",
-		"--path":                          "--path: its value is missing",
-		"--path --debug":                  "--path: its value is missing",
+		"--path":                          "--path: expected a value but got ",
+		"--path --debug":                  "--path: expected a value but got ",
 		"--path=":                         "--path: its value is empty",
 		"get|":                            "[<key>]: its value is empty",
 		"smart1500lcd":                    "unexpected argument smart1500lcd",
 		"--path 1-4:1.0 --replay avr750u": "--path and --replay can't be used together",
 		"--debug=maybe":                   "--debug: bool value must be true",
-		"watch --every":                   "--every: its value is missing",
+		"watch --every":                   "--every: expected value value but got ",
 		"watch --every 0":                 `--every: "0" is neither a number of seconds nor a time`,
 		"watch --every=-1s":               `--every: "-1s" is neither a number of seconds nor a time`,
 		"watch --format xml":              `--format must be one of "auto","json","csv","text"`,

@@ -1,30 +1,22 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/tripplite-go/tripplite"
 )
 
 type statusCommand struct{}
 
-// Help says how the table is to be read.
-func (statusCommand) Help() string {
-	return `What needs attention comes first, in capitals behind a "!". A value that a unit does not
-report is left out or "-". Exits with 1 if a unit could not be read.`
-}
-
-func (statusCommand) run(s *session) error {
-	units, err := s.bank()
-	if err != nil {
-		return err
-	}
-	defer units.Close()
-	return s.status(units)
-}
+func (statusCommand) Run(s *session) error { return s.withBank(s.status) }
 
 func (s *session) status(units source) (failure error) {
 	readings, err := s.readings(units, readTimeout)
@@ -34,14 +26,12 @@ func (s *session) status(units source) (failure error) {
 	var blocks []string
 	for _, r := range readings {
 		if s.warnPartial(r.Err) != nil {
-			failure = exit(exitFailure)
+			failure = exitFailure
 		}
-		blocks = append(blocks, strings.Join(paletteOf(s.stdout).block(r), "\n")+"\n")
+		blocks = append(blocks, block(r))
 	}
-	if _, err := io.WriteString(s.stdout, strings.Join(blocks, "\n")); err != nil {
-		return err
-	}
-	return failure
+	_, err = io.WriteString(s.stdout, forWriter(s.stdout, strings.Join(blocks, "\n")))
+	return cmp.Or(err, failure)
 }
 
 // readings reads every unit. That there is none is an error.
@@ -56,70 +46,144 @@ func (s *session) readings(units source, timeout time.Duration) ([]tripplite.Rea
 }
 
 // block returns one unit as a table: a heading, what needs attention, the readings in two columns.
-func (p palette) block(r tripplite.Reading) []string {
-	path, id := printable(r.Info.Path), ""
+func block(r tripplite.Reading) string {
+	id := ""
 	if r.Info.VendorID != 0 {
 		id = idOf(r.Info)
 	}
-	rest := clip(printable(joined("  ", r.Info.Product, id, r.Info.Family)), columns-2-width(path))
-	lines := []string{joined("  ", p.paint(bold, path), rest), ""}
+	heading := joined("  ", paint(bold, printable(r.Info.Path)),
+		printable(joined("  ", r.Info.Product, id, r.Info.Family)))
+	text := ansi.Truncate(heading, columns, "…") + "\n\n"
 	if !tripplite.HasState(r.Err) {
-		for i, line := range wrap(printable("NO READING: "+reason(r.Err)), columns-4) {
-			mark := "! "
-			if i > 0 {
-				mark = "  "
-			}
-			lines = append(lines, "  "+p.paint(colours[unknown], mark+line))
-		}
-		return lines
+		lines := wrap(printable("NO READING: "+reason(r.Err)), columns-4, "")
+		return text + "  " + paint(colours[unknown], "! "+strings.Join(lines, "\n    ")) + "\n"
 	}
-	state := r.State
-	alerts := state.Alerts()
+	alerts, notes := r.State.Alerts(), condition(r.State)
 	for _, a := range alerts {
-		lines = append(lines, "  "+p.paint(colours[severityOf(a)], "! "+strings.ToUpper(a.Text)))
+		text += "  " + paint(colours[severityOf(a)], "! "+strings.ToUpper(a.Text)) + "\n"
 	}
-	texts := condition(state)
-	if onBattery, _ := state.OnBattery(); onBattery {
-		texts = texts[1:] // said above
+	if onBattery, _ := r.State.OnBattery(); onBattery {
+		notes = notes[1:] // said above
 	}
-	for i, line := range wrap(strings.Join(texts, ", "), columns-2) {
-		if i == 0 && alerts == nil {
-			line = p.paint(colours[okay], line)
-		}
-		lines = append(lines, "  "+line)
+	said := strings.Join(wrap(strings.Join(notes, ", "), columns-2, ""), "\n  ")
+	if alerts == nil {
+		said = paint(colours[okay], said)
 	}
-	lines = append(lines, "")
-	said := map[string]string{}
+	if said != "" {
+		text += "  " + said + "\n"
+	}
+	return text + "\n" + columnsOf(r.State)
+}
+
+// columnsOf returns the readings of a State in two columns, and what the unit is built for.
+func columnsOf(state tripplite.State) string {
+	readings := map[string]string{}
 	for f, d := range state.All() {
-		said[f.Key] = printable(joined(" ", d.String(), f.Unit))
+		readings[f.Key] = printable(joined(" ", d.String(), f.Unit))
+		if left, ok := d.Value().(time.Duration); ok {
+			readings[f.Key] = span(left)
+		}
 	}
-	runtime := ""
-	if left, known := state.RunTimeToEmpty.Get(); known {
-		runtime = span(left)
+	known := func(keys ...string) string {
+		for i, key := range keys {
+			keys[i] = readings[key]
+		}
+		return joined(", ", keys...)
 	}
-	for _, row := range [][2][2]string{
-		{{"Charge", said["health"]},
-			{"Input", joined(", ", said["input.voltage"], said["input.frequency"])}},
-		{{"Runtime", runtime},
-			{"Output", joined(", ", said["output.voltage"], said["output.frequency"],
-				said["output.current"])}},
-		{{"Load", joined(", ", said["output.load"], said["output.power"])},
-			{"Battery", joined(", ", said["battery.voltage"], said["battery.temperature"])}},
+	text := ""
+	for _, row := range [][4]string{
+		{"Charge", known("health"), "Input", known("input.voltage", "input.frequency")},
+		{"Runtime", known("time to empty"),
+			"Output", known("output.voltage", "output.frequency", "output.current")},
+		{"Load", known("output.load", "output.power"),
+			"Battery", known("battery.voltage", "battery.temperature")},
 	} {
-		left, right := pad(row[0][0], 10)+orDash(row[0][1]), pad(row[1][0], 10)+orDash(row[1][1])
-		lines = append(lines, "  "+pad(left, 30)+right)
+		text += fmt.Sprintf("  %-10s%-20s%-10s%s\n", row[0], orDash(row[1]), row[2], orDash(row[3]))
 	}
-	battery := said["config.battery voltage"]
+	battery := readings["config.battery voltage"]
 	if battery != "" {
 		battery = "battery " + battery
 	}
-	nominal := joined(", ",
-		said["config.voltage"], said["config.frequency"], said["config.power"], battery)
+	nominal := joined(", ", known("config.voltage", "config.frequency", "config.power"), battery)
 	if nominal != "" {
-		lines = append(lines, "  "+pad("Nominal", 10)+nominal)
+		text += "  Nominal   " + nominal + "\n"
 	}
-	return lines
+	return text
 }
 
-// clock writes a time for people.
-func clock(t time.Time) string { return t.Local().Format(time.TimeOnly) }
+// severity is a [tripplite.Severity], or one of the two that only a plugin has. The worst is last.
+type severity int
+
+const (
+	okay severity = iota
+	unknown
+	warning // one more than that of the library
+	critical
+)
+
+func (s severity) String() string { return [...]string{"OK", "UNKNOWN", "WARNING", "CRITICAL"}[s] }
+
+// exit is the status of a plugin.
+func (s severity) exit() exit { return [...]exit{okay: 0, warning: 1, critical: 2, unknown: 3}[s] }
+
+func severityOf(a tripplite.Alert) severity { return severity(a.Severity) + 1 }
+
+// condition says where the power comes from, and what else a person likes to know.
+func condition(s tripplite.State) []string {
+	texts := []string{"line power unknown"}
+	onBattery, known := s.OnBattery()
+	if onBattery {
+		texts[0] = "on battery"
+	} else if known {
+		texts[0] = "on line power"
+	}
+	for _, note := range []struct {
+		flag tripplite.Value[bool]
+		text string
+	}{
+		{s.Status.Charging, "charging"},
+		{s.Status.Discharging, "discharging"},
+		{s.Status.FullyCharged, "fully charged"},
+		{s.Status.Boost, "raising a low voltage"},
+		{s.Status.Buck, "lowering a high voltage"},
+	} {
+		if note.flag.Or(false) {
+			texts = append(texts, note.text)
+		}
+	}
+	if s.Status.BelowRemainingCapacityLimit.Or(false) && !onBattery { // then it is an alert
+		texts = append(texts, "below the unit's capacity limit")
+	}
+	return texts
+}
+
+// headline returns the condition and the alerts of a unit, or why it is not read.
+func headline(r tripplite.Reading) string {
+	if !tripplite.HasState(r.Err) {
+		return "no reading: " + reason(r.Err)
+	}
+	texts := condition(r.State)
+	for _, a := range r.State.Alerts() {
+		if !slices.Contains(texts, a.Text) {
+			texts = append(texts, a.Text)
+		}
+	}
+	return strings.Join(texts, ", ")
+}
+
+// summary returns a State in one line, without the path of its unit.
+func summary(s tripplite.State) string {
+	s.Path = ""
+	return printable(s.String())
+}
+
+// span writes a run time as people say it.
+func span(d time.Duration) string {
+	switch {
+	case d >= time.Hour:
+		return fmt.Sprintf("%d h %02d min", d/time.Hour, d%time.Hour/time.Minute)
+	case d >= time.Minute:
+		return fmt.Sprintf("%d min %02d s", d/time.Minute, d%time.Minute/time.Second)
+	}
+	return fmt.Sprintf("%d s", d/time.Second)
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -128,7 +129,7 @@ func TestCondition(t *testing.T) {
 		"on line power, below the unit's capacity limit": {
 			ACPresent: yes, BelowRemainingCapacityLimit: yes},
 	} {
-		assert.Equal(t, want, headline(tripplite.State{Time: at, Status: of}))
+		assert.Equal(t, want, headline(tripplite.Reading{State: tripplite.State{Time: at, Status: of}}))
 	}
 }
 
@@ -136,24 +137,24 @@ func TestSeverities(t *testing.T) {
 	for _, a := range tripplite.Alerts() {
 		assert.Equal(t, strings.ToUpper(a.Severity.String()), severityOf(a).String())
 	}
-	assert.Equal(t, []severity{0, 1, 2, 3}, []severity{okay, warning, critical, unknown},
-		"the statuses of a plugin")
+	for status, s := range []severity{okay, warning, critical, unknown} {
+		assert.Equal(t, exit(status), s.exit(), "the status of a plugin")
+	}
 }
 
 func TestColoursOnlyRepeatWhatTheTextSays(t *testing.T) {
 	r := reading("1-1:1.0", onBatteryNow)
-	plain := strings.Join(palette(false).block(r), "\n")
-	coloured := strings.Join(palette(true).block(r), "\n")
+	coloured := block(r)
+	plain := forWriter(io.Discard, coloured)
 	require.NotContains(t, plain, "\x1b")
 	require.Contains(t, coloured, "\x1b[1;33m! ON BATTERY\x1b[0m")
-	for _, colour := range []string{bold, red, yellow, green, "0"} {
+	for _, colour := range append(colours[:], bold, "0") {
 		coloured = strings.ReplaceAll(coloured, "\x1b["+colour+"m", "")
 	}
 	require.Equal(t, plain, coloured)
 }
 
 func TestNoColourButOnATerminal(t *testing.T) {
-	require.False(t, bool(paletteOf(&strings.Builder{})))
 	_, stdout, _ := tool(t, "status", "--replay", "smart1500lcd-on-battery")
 	require.NotContains(t, stdout, "\x1b")
 }
@@ -161,16 +162,8 @@ func TestNoColourButOnATerminal(t *testing.T) {
 func TestALongProductStringIsCutOff(t *testing.T) {
 	r := good("1-1:1.0")
 	r.Info.Product = "UPS\x1b[2J\n\u009b2J" + strings.Repeat("x", 100)
-	block := palette(false).block(r)
-	require.Equal(t, "1-1:1.0  UPS?[2J??2J"+strings.Repeat("x", 80-21)+"…", block[0])
-}
-
-func TestClip(t *testing.T) {
-	require.Equal(t, "abc", clip("abc", 3))
-	require.Equal(t, "ab…", clip("abcd", 3))
-	require.Equal(t, "\x1b[1mabc\x1b[0m", clipPainted("\x1b[1mabc\x1b[0m", 3))
-	require.Equal(t, "\x1b[1mab…\x1b[0m", clipPainted("\x1b[1mabcd\x1b[0m", 3), "the colour ends")
-	require.Equal(t, "\x1b[1mab\x1b[0m…", clipPainted("\x1b[1mab\x1b[0mcd", 3))
+	heading, _, _ := strings.Cut(forWriter(io.Discard, block(r)), "\n")
+	require.Equal(t, "1-1:1.0  UPS?[2J??2J"+strings.Repeat("x", 80-21)+"…", heading)
 }
 
 func TestSpans(t *testing.T) {

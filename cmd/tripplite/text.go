@@ -3,11 +3,16 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"io"
+	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf16"
-	"unicode/utf8"
+
+	"github.com/charmbracelet/x/ansi"
+	"golang.org/x/term"
 )
 
 // columns is the width of text for people.
@@ -25,17 +30,12 @@ func printable(text string) string {
 }
 
 // escaped is printable for JSON: nothing is lost.
-func escaped(text []byte) []byte {
-	var out []byte
-	for _, r := range string(text) {
-		switch {
-		case r < 0x7f || unicode.IsPrint(r): // encoding/json escapes control characters
-			out = utf8.AppendRune(out, r)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
-		default:
-			out = fmt.Appendf(out, `\u%04x`, r)
+func escaped(text []byte) (out []byte) {
+	for _, unit := range utf16.Encode([]rune(string(text))) {
+		if unit < 0x7f { // encoding/json escapes control characters
+			out = append(out, byte(unit))
+		} else {
+			out = fmt.Appendf(out, `\u%04x`, unit)
 		}
 	}
 	return out
@@ -49,103 +49,75 @@ func joined(separator string, texts ...string) string {
 
 func orDash(text string) string { return cmp.Or(text, "-") }
 
-func width(text string) int { return utf8.RuneCountInString(text) }
-
-// pad fills a text with spaces.
-func pad(text string, to int) string {
-	return text + strings.Repeat(" ", max(0, to-width(text)))
-}
-
-// clip cuts a text off where it is too long.
-func clip(text string, to int) string {
-	switch {
-	case width(text) <= to:
-		return text
-	case to <= 0:
-		return ""
-	}
-	return string([]rune(text)[:to-1]) + "…"
-}
-
-// clipPainted is clip for a text with colours in it, which have no width.
-func clipPainted(text string, to int) string {
-	var kept strings.Builder
-	for i, part := range strings.Split(text, "\x1b") {
-		if i > 0 {
-			colour, rest, _ := strings.Cut(part, "m")
-			kept.WriteString("\x1b" + colour + "m")
-			part = rest
-		}
-		kept.WriteString(clip(part, to))
-		to -= width(part)
-	}
-	return kept.String()
-}
-
-// wrap breaks a text into lines of at most so many characters: at spaces, in a long word behind the
-// dots of a path, or else anywhere.
-func wrap(text string, to int) []string {
-	var lines []string
-	line := ""
-	for _, word := range strings.Fields(text) {
-		if line != "" && width(line)+1+width(word) > to {
-			lines = append(lines, line)
-			line = ""
-		}
-		for width(word) > to {
-			head := string([]rune(word)[:to])
-			if dot := strings.LastIndex(head, "."); dot >= 0 {
-				head = head[:dot+1]
-			}
-			lines = append(lines, head)
-			word = word[len(head):]
-		}
-		line = joined(" ", line, word)
-	}
-	if line != "" {
-		lines = append(lines, line)
-	}
-	return lines
+// wrap breaks a text into lines: at spaces, behind these characters, in a long word anywhere.
+func wrap(text string, to int, behind string) []string {
+	const unbroken = "\u2011" // behind a hyphen the library breaks, and file names have one
+	text = ansi.Wrap(strings.ReplaceAll(text, "-", unbroken), to, behind)
+	return strings.Split(strings.ReplaceAll(text, unbroken, "-"), "\n")
 }
 
 // table aligns columns. Where they do not fit, the cells of the widest are wrapped.
 func table(rows [][]string, to int) string {
 	widths := make([]int, len(rows[0]))
-	used := -2
 	for i := range widths {
 		for _, row := range rows {
-			widths[i] = max(widths[i], width(row[i]))
+			widths[i] = max(widths[i], ansi.StringWidth(printable(row[i]))+2)
 		}
-		used += widths[i] + 2
+		to -= widths[i]
 	}
-	for ; used > to; used-- {
-		widest := 0
-		for i := range widths {
-			if widths[i] > widths[widest] {
-				widest = i
-			}
-		}
-		widths[widest]--
+	for ; to < -2; to++ { // nothing follows the last column
+		widths[slices.Index(widths, slices.Max(widths))]--
 	}
 	var text strings.Builder
 	for _, row := range rows {
-		var cells [][]string
-		height := 1
+		cells, height := make([][]string, len(row)), 0
 		for i, cell := range row {
-			cells = append(cells, wrap(printable(cell), widths[i]))
+			cells[i] = wrap(printable(cell), widths[i]-2, ".")
 			height = max(height, len(cells[i]))
 		}
 		for n := range height {
-			line := ""
-			for i, lines := range cells {
-				part := ""
-				if n < len(lines) {
-					part = lines[n]
+			line, end := "", 0
+			for i, cell := range cells {
+				if n < len(cell) {
+					line += cell[n]
 				}
-				line += pad(part, widths[i]+2)
+				end += widths[i]
+				line += strings.Repeat(" ", max(0, end-ansi.StringWidth(line)))
 			}
 			text.WriteString(strings.TrimRight(line, " ") + "\n")
 		}
 	}
 	return text.String()
+}
+
+// terminalFile returns the terminal that a writer is, or nil.
+func terminalFile(w io.Writer) *os.File {
+	file, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return nil
+	}
+	return file
+}
+
+// screenOf returns the terminal that a writer is if it can do more than print lines, or nil.
+func screenOf(w io.Writer) *os.File {
+	if name := os.Getenv("TERM"); name == "dumb" || name == "" && runtime.GOOS != "windows" {
+		return nil
+	}
+	return terminalFile(w)
+}
+
+const bold = "1"
+
+// colours only repeat what the text says.
+var colours = [...]string{okay: "32", warning: "1;33", critical: "1;31", unknown: "1;33"}
+
+func paint(colour, text string) string { return "\x1b[" + colour + "m" + text + "\x1b[0m" }
+
+// forWriter takes the colours out of a text unless they are wanted (https://no-color.org).
+func forWriter(w io.Writer, text string) string {
+	if screenOf(w) == nil || os.Getenv("NO_COLOR") != "" {
+		return ansi.Strip(text)
+	}
+	return text
 }

@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
+	"math"
 	"strings"
 	"time"
+
+	"golang.org/x/term"
 
 	"github.com/tripplite-go/tripplite"
 	"github.com/tripplite-go/tripplite/internal/capture"
@@ -20,24 +24,28 @@ type source interface {
 	Watch(ctx context.Context, every time.Duration) iter.Seq[tripplite.Reading]
 }
 
-// bank returns the units that the flags name, or all.
-func (s *session) bank() (*tripplite.Bank, error) {
+// withBank hands a command the units that the flags name, or all.
+func (s *session) withBank(command func(source) error) error {
+	var units *tripplite.Bank
 	switch {
+	case s.Replay != nil:
+		replayed, err := s.replayed()
+		if err != nil {
+			return err
+		}
+		var open []*tripplite.Battery
+		for _, u := range replayed {
+			b, _ := u.open() // which does not fail
+			open = append(open, b)
+		}
+		units = tripplite.BankOf(open...)
 	case s.Path != "":
-		return tripplite.BankAt([]string{s.Path}, s.batteryOptions()...), nil
-	case s.Replay == nil:
-		return tripplite.NewBank(s.batteryOptions()...), nil
+		units = tripplite.BankAt([]string{s.Path}, s.batteryOptions()...)
+	default:
+		units = tripplite.NewBank(s.batteryOptions()...)
 	}
-	units, err := s.units()
-	if err != nil {
-		return nil, err
-	}
-	var replayed []*tripplite.Battery
-	for _, u := range units {
-		b, _ := u.open() // opening a capture does not fail
-		replayed = append(replayed, b)
-	}
-	return tripplite.BankOf(replayed...), nil
+	defer units.Close()
+	return command(units)
 }
 
 // unit is a UPS that is not open yet.
@@ -65,7 +73,7 @@ func (s *session) units() (found []unit, err error) {
 	return found, err
 }
 
-// replayed returns the captures as units. Their names are their paths.
+// replayed makes units of the captures. Their names are their paths.
 func (s *session) replayed() (found []unit, err error) {
 	named := map[string]int{}
 	for _, name := range s.Replay {
@@ -110,20 +118,18 @@ func (s *session) load(name string) (*capture.Capture, error) {
 // only opens the unit where there is just one: a script must not get just any.
 func (s *session) only() (*tripplite.Battery, error) {
 	units, err := s.units()
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case len(units) == 1:
+	}
+	if len(units) == 1 {
 		return units[0].open()
-	case s.Replay != nil:
-		return nil, errors.New("this command reads one UPS: give --replay once")
 	}
 	var paths []string
 	for _, u := range units {
 		paths = append(paths, u.info.Path)
 	}
-	return nil, errors.New("there are several UPSes: say which one by --path " +
-		strings.Join(paths, " or --path "))
+	return nil, fmt.Errorf("there are several UPSes, %s: choose one by --path, or give --replay once",
+		strings.Join(paths, ", "))
 }
 
 func (s *session) batteryOptions() []tripplite.Option {
@@ -173,4 +179,61 @@ func (s *session) warnPartial(err error) error {
 	}
 	s.warn(fmt.Errorf("not all could be read: %w", err))
 	return nil
+}
+
+type listCommand struct{}
+
+func (listCommand) Run(s *session) error {
+	units, err := s.units()
+	if err != nil {
+		return err
+	}
+	return s.list(units)
+}
+
+func (s *session) list(units []unit) error {
+	rows := [][]string{{"PATH", "ID", "FAMILY", "PRODUCT", "SERIAL", "ACCESS"}}
+	for _, u := range units {
+		info := u.info
+		b, err := u.open()
+		if err == nil {
+			info = b.Info()
+			err = b.Close()
+		}
+		if err != nil {
+			s.warn(err) // which says what to do
+		}
+		rows = append(rows, []string{info.Path, idOf(info), orDash(info.Family),
+			orDash(info.Product), orDash(info.Serial), access(err)})
+	}
+	width := math.MaxInt // a program wants a line for each unit
+	if terminal := terminalFile(s.stdout); terminal != nil {
+		width, _, _ = term.GetSize(int(terminal.Fd()))
+	}
+	_, err := io.WriteString(s.stdout, table(rows, max(width, columns)))
+	return err
+}
+
+func idOf(d tripplite.DeviceInfo) string {
+	return fmt.Sprintf("%04x:%04x", d.VendorID, d.ProductID)
+}
+
+// access says in few words whether a unit can be opened.
+func access(err error) string {
+	var e *tripplite.Error
+	switch {
+	case err == nil:
+		return "yes"
+	case errors.Is(err, tripplite.ErrPermission):
+		return "no permission"
+	case errors.Is(err, tripplite.ErrUnsupported):
+		return "unsupported"
+	case errors.Is(err, tripplite.ErrDisconnected), errors.Is(err, tripplite.ErrNotFound):
+		return "gone"
+	case errors.As(err, &e) && e.Holder != "":
+		return "busy (" + e.Holder + ")"
+	case errors.Is(err, tripplite.ErrBusy):
+		return "busy"
+	}
+	return "no"
 }
