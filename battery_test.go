@@ -713,7 +713,7 @@ func TestALoggerGetsTheBytesOfEveryReport(t *testing.T) {
 	_, err := b.Get(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, b.Close())
-	assert.Contains(t, text.String(), `id=0x32 name=UPS.PowerSummary.PresentStatus bytes="32 62"`)
+	assert.Contains(t, text.String(), `id=0x32 name=UPS.PowerSummary.PresentStatus bytes="32 46"`)
 	assert.Contains(t, text.String(), "0x59 UPS.ffff0015.ffff007e, 32 bits at 0", "what is not understood is named")
 }
 

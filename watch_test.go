@@ -156,7 +156,7 @@ func TestWatchIgnoresWhatAnnouncesNothingNew(t *testing.T) {
 		assert.Equal(t, ValueOf(true), turns.next().state.Status.ACPresent)
 		ups.transfers()
 		for name, report := range map[string][]byte{
-			"no change":      {0x32, 0x62},
+			"no change":      {0x32, 0x46},
 			"a short report": {0x32},
 			"an unknown one": {0x77, 0x08},
 			"an empty one":   {},
@@ -261,7 +261,7 @@ func TestManyAnnouncementsDoNotHideTheLast(t *testing.T) {
 		turns := watch(t, b, time.Hour)
 		turns.next()
 		for range 25 {
-			ups.Push(0x32, 0x62)
+			ups.Push(0x32, 0x46)
 		}
 		ups.mainsFail()
 		assert.Equal(t, ValueOf(false), turns.next().state.Status.ACPresent)

@@ -11,8 +11,8 @@ import (
 	"github.com/tripplite-go/tripplite/collector"
 )
 
-// numatsREADME is what numat's exporter shows for the unit of its README: the JSON printed there
-// under the exporter's names.
+// numatsREADME is what numat's exporter shows for the unit of its README, whose flags are printed
+// there with their bits in the wrong order (numat/tripplite commit 6b3a639).
 var numatsREADME = []string{
 	`tripplite_config_frequency{hostname="closet"} 60`,
 	`tripplite_config_power{hostname="closet"} 1500`,
@@ -23,8 +23,8 @@ var numatsREADME = []string{
 	`tripplite_output_power{hostname="closet"} 324`,
 	`tripplite_output_voltage{hostname="closet"} 117.2`,
 	`tripplite_status_ac_present{hostname="closet"} 1`,
-	`tripplite_status_below_remaining_capacity{hostname="closet"} 1`,
-	`tripplite_status_charging{hostname="closet"} 0`,
+	`tripplite_status_below_remaining_capacity{hostname="closet"} 0`,
+	`tripplite_status_charging{hostname="closet"} 1`,
 	`tripplite_status_discharging{hostname="closet"} 0`,
 	`tripplite_status_fully_charged{hostname="closet"} 1`,
 	`tripplite_status_fully_discharged{hostname="closet"} 0`,

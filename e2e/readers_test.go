@@ -66,7 +66,7 @@ func TestNUTReadsTheSame(t *testing.T) {
 	for key, value := range map[string]string{
 		"input.voltage": "117.2", "input.frequency": "59.7", "output.voltage": "117.2", "battery.voltage": "27.5",
 		"battery.charge": "100", "battery.runtime": "1004", "battery.voltage.nominal": "24.0", "battery.type": "PbAC",
-		"output.voltage.nominal": "120", "output.frequency.nominal": "60", "ups.power.nominal": "1500", "ups.load": "14",
+		"output.voltage.nominal": "120", "output.frequency.nominal": "60", "ups.power.nominal": "1500", "ups.load": "36",
 		"ups.beeper.status": "enabled", "ups.productid": "2012", "ups.vendorid": "09ae", "ups.mfr": "Tripp Lite", "ups.model": "Tripp Lite UPS",
 	} {
 		assert.Equal(t, value, said[key], key)

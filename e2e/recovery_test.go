@@ -247,7 +247,7 @@ func TestAnAnnouncedChangeIsYieldedWithinFiftyMilliseconds(t *testing.T) {
 	defer cancel()
 	var latencies []time.Duration
 	var pushed time.Time
-	on, off := byte(0x62), byte(0x08)
+	on, off := byte(0x46), byte(0x08)
 	status := on
 	for state, err := range b.Watch(ctx, time.Hour) {
 		require.NoError(t, err)

@@ -134,10 +134,10 @@ func fails(u *unit) {
 }
 
 func returns(u *unit) {
-	u.SetReport(capture.Feature, 0x32, 0x62)
+	u.SetReport(capture.Feature, 0x32, 0x46)
 	u.SetReport(capture.Feature, 0x18, 0x94, 0x04)
 	u.SetReport(capture.Feature, 0x19, 0x55, 0x02)
-	u.Push(0x32, 0x62)
+	u.Push(0x32, 0x46)
 }
 
 func TestTheToolWatchesAPowerFailureAndAReplug(t *testing.T) {
@@ -202,8 +202,8 @@ func TestCheckOnAUnit(t *testing.T) {
 		code   int
 		line   string
 	}{
-		{0x62, nil, 0, "UPS OK - on line power, charge 100%, runtime 1004s, load 14% | "},
-		{0x62, []string{"-w", "runtime=1200:"}, 1, "UPS WARNING - runtime 1004s is not within 1200:; "},
+		{0x46, nil, 0, "UPS OK - on line power, charge 100%, runtime 1004s, load 36% | "},
+		{0x46, []string{"-w", "runtime=1200:"}, 1, "UPS WARNING - runtime 1004s is not within 1200:; "},
 		{0x08, nil, 1, "UPS WARNING - on battery; "},
 		{0x28, nil, 2, "UPS CRITICAL - battery low, on battery; "},
 		{0x09, nil, 2, "UPS CRITICAL - shutdown imminent, on battery; "},
@@ -254,7 +254,7 @@ func TestStatusOnUnits(t *testing.T) {
 		return
 	}
 	assert.Equal(t, 1, ran.status, "not all could be read")
-	assert.Contains(t, ran.stdout, units[0].path+"  Tripp Lite UPS  09ae:2012  Tripp Lite 2xxx\n\n  on line power, fully charged")
+	assert.Contains(t, ran.stdout, units[0].path+"  Tripp Lite UPS  09ae:2012  Tripp Lite 2xxx\n\n  on line power, charging, fully charged")
 	assert.Contains(t, ran.stdout, units[1].path+"  Tripp Lite UPS  09ae:2012  Tripp Lite 2xxx\n\n  ! NO READING: another program holds the UPS: stop it first (e2e.test")
 	require.NoError(t, holder.Close())
 	assert.Zero(t, tool(t, nil, "tripplite", "status").status)

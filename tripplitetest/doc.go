@@ -37,6 +37,6 @@
 //		})
 //	}
 //
-// A [Recorder] writes down what a unit says. A [Player] repeats the recorded session, and fails
-// where the program under test does not keep to it.
+// A [Recorder] writes down what a unit says. [NewPlayer] makes a UPS that repeats the recorded
+// session, and fails where the program under test does not keep to it.
 package tripplitetest

@@ -18,10 +18,7 @@ import (
 	"github.com/tripplite-go/tripplite/tripplitetest"
 )
 
-var (
-	_ tripplite.Device = (*tripplitetest.Recorder)(nil)
-	_ tripplite.Device = (*tripplitetest.Player)(nil)
-)
+var _ tripplite.Device = (*tripplitetest.Recorder)(nil)
 
 // descriptor returns that of a built-in capture.
 func descriptor(t *testing.T, name string) []byte {
@@ -129,47 +126,45 @@ func TestASessionThatCouldNotBeReadAgainIsNotSaved(t *testing.T) {
 	ups := tripplitetest.NewUPS(t, "smart1500lcd")
 	ups.Latency = 0
 	recorder := tripplitetest.NewRecorder(ups, ups.Info, nil)
-	for range 20_000 {
-		_, err := recorder.GetFeatureReport([]byte{0x34, 0})
+	ups.AnswerReport(0x34, make([]byte, 1<<16)...)
+	for range 1 << 6 {
+		_, err := recorder.GetFeatureReport(append([]byte{0x34}, make([]byte, 1<<16)...))
 		require.NoError(t, err)
 	}
 	file := filepath.Join(t.TempDir(), "long.json")
 	require.EqualError(t, recorder.Save(file),
-		"tripplitetest: not a capture: it has 20001 reports, which is more than 20000")
+		"not a capture: it has more than 4194304 bytes")
 	_, err := os.Stat(file)
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
 func TestASessionIsRepeated(t *testing.T) {
-	for name, inOrder := range map[string]bool{"in any order": false, "in order": true} {
-		inBubble(t, name, func(t *testing.T) {
-			// watched watches an outage and returns what the Watch yields: a whole State, what was
-			// announced, and a whole State again.
-			watched := func(b *tripplite.Battery, outage func()) (states []tripplite.State) {
-				next := watch(t, b)
-				for i := range 3 {
-					state, err := next()
-					require.NoError(t, err)
-					state.Path, state.Time = "", time.Time{}
-					states = append(states, state)
-					if i == 0 {
-						outage()
-					}
+	synctest.Test(t, func(t *testing.T) {
+		// watched watches an outage and returns what the Watch yields: a whole State, what was
+		// announced, and a whole State again.
+		watched := func(b *tripplite.Battery, outage func()) (states []tripplite.State) {
+			next := watch(t, b)
+			for i := range 3 {
+				state, err := next()
+				require.NoError(t, err)
+				state.Path, state.Time = "", time.Time{}
+				states = append(states, state)
+				if i == 0 {
+					outage()
 				}
-				return states
 			}
-			ups := tripplitetest.NewUPS(t, "smart1500lcd")
-			var want []tripplite.State
-			file := record(t, ups, func(b *tripplite.Battery) { want = watched(b, ups.PowerFailure) })
-			assert.Equal(t, []bool{false, true, false},
-				[]bool{want[0].Announced, want[1].Announced, want[2].Announced})
+			return states
+		}
+		ups := tripplitetest.NewUPS(t, "smart1500lcd")
+		var want []tripplite.State
+		file := record(t, ups, func(b *tripplite.Battery) { want = watched(b, ups.PowerFailure) })
+		assert.Equal(t, []bool{false, true, false},
+			[]bool{want[0].Announced, want[1].Announced, want[2].Announced})
 
-			player := tripplitetest.NewPlayer(t, file)
-			player.InOrder = inOrder
-			assert.Equal(t, want, watched(player.Battery(), func() {}))
-			require.NoError(t, player.Close())
-		})
-	}
+		player := tripplitetest.NewPlayer(t, file)
+		assert.Equal(t, want, watched(player.Battery(), func() {}))
+		require.NoError(t, player.Close())
+	})
 }
 
 // session is what the cases below are held to: two reads of a report, a write between them, one
@@ -186,34 +181,28 @@ const session = `{"reports": [], "traffic": [
 func TestAPlayerHoldsAProgramToTheSession(t *testing.T) {
 	const (
 		missing = "tripplitetest: the session unit was not repeated: "
-		not     = missing + "not recorded, or not now: the feature report "
-		then    = "\n6 of 7 recorded transfers did not happen, " +
-			"first the feature report 11 01 that was sent"
+		not     = missing + "not recorded, or not now: "
+		then    = "\n6 recorded transfers did not happen, first: send 11 01"
 	)
 	file := unit(t, session)
 	for name, row := range map[string]struct {
-		inOrder bool
-		calls   string // g: a report is read, s: 01 is sent, S: 03 is sent, r: an input report is read
-		says    string // of Close
+		calls string // g: a report is read, s: 01 is sent, S: 03 is sent, r: an input report is read
+		says  string // of Close
 	}{
-		"as recorded":              {false, "g11 s11 g18 r g11 g19 g66", ""},
-		"as recorded, in order":    {true, "g11 s11 g18 r g11 g19 g66", ""},
-		"each report in its order": {false, "g66 g19 g18 g11 s11 r g11", ""},
-		"another order":            {true, "g11 g18", not + "0x18 that was read" + then},
-		"a read before the write":  {false, "g11 g11", not + "0x11 that was read" + then},
-		"another write": {false, "g11 S11 s11 g18 r g11 g19 g66",
-			not + "11 03 that was sent"},
-		"once too often, and again": {false, "g11 s11 g18 r g11 g19 g66 g66 g11",
-			not + "0x66 that was read"},
-		"nothing": {false, "", missing +
-			"7 of 7 recorded transfers did not happen, first the feature report 0x11 that was read"},
-		"an announcement that nobody reads": {false, "g11 s11 g18 g11 g19 g66", missing +
-			"1 of 7 recorded transfers did not happen, first the input report 32 08"},
+		"as recorded":              {"g11 s11 g18 r g11 g19 g66", ""},
+		"each report in its order": {"g66 g19 g18 g11 s11 r g11", ""},
+		"a read before the write":  {"g11 g11", not + "get 11" + then},
+		"another write":            {"g11 S11 s11 g18 r g11 g19 g66", not + "send 11 03"},
+		"once too often, and again": {"g11 s11 g18 r g11 g19 g66 g66 g11",
+			not + "get 66"},
+		"nothing": {"", missing +
+			"7 recorded transfers did not happen, first: get 11"},
+		"an announcement that nobody reads": {"g11 s11 g18 g11 g19 g66", missing +
+			"1 recorded transfers did not happen, first: input 32 08"},
 	} {
 		inBubble(t, name, func(t *testing.T) {
 			told := complaint(func(t testing.TB) {
 				player := tripplitetest.NewPlayer(t, file)
-				player.InOrder = row.inOrder
 				for _, call := range strings.Fields(row.calls) {
 					id, _ := strconv.ParseUint(call[1:], 16, 8)
 					switch call[0] {

@@ -1,8 +1,10 @@
 package tripplitetest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -24,41 +26,23 @@ type UPS struct {
 	// called. Real units take 1 to 5 ms.
 	Latency time.Duration
 
-	t          testing.TB
-	name       string
-	descriptor []byte
-	dev        *capture.Device
-	fields     []tripplite.DumpField // where the readings lie in the reports
-	line       map[string]float64    // what PowerReturns restores, by key
+	t       testing.TB
+	capture *capture.Capture
+	dev     *capture.Device
+	line    map[string]float64 // what PowerReturns restores, by key
+	session *session           // that is to be repeated, or nil
 
-	mu        sync.Mutex
-	unplugged bool
-	open      bool // by Battery
-	closed    bool
-	answers   map[byte]answer
-	requests  []Request
+	mu         sync.Mutex
+	hasBattery bool             // that is not closed
+	closed     error            // why transfers fail, or nil
+	unplugged  error            // the same, while closed is nil
+	answers    map[byte]*answer // in place of the reports of the unit
+	requests   []string
 }
 
-// answer stands in for the report of a unit.
 type answer struct {
 	bytes []byte
 	err   error
-}
-
-// Request is one transfer that a unit was asked for.
-type Request struct {
-	// ID is the feature report's.
-	ID byte
-	// Sent is the report that was written, its id first; nil where the report was read.
-	Sent []byte
-}
-
-// String returns the bytes as a debug log shows them: "get 18", "send 11 01".
-func (r Request) String() string {
-	if r.Sent == nil {
-		return fmt.Sprintf("get %02x", r.ID)
-	}
-	return fmt.Sprintf("send % x", r.Sent)
 }
 
 // Captures lists the captures that NewUPS has built in, sorted.
@@ -68,39 +52,23 @@ func Captures() []string { return capture.Names() }
 // "tripplite capture" writes.
 func NewUPS(t testing.TB, nameOrFile string) *UPS {
 	t.Helper()
-	c, unit := load(t, nameOrFile)
-	u := &UPS{
-		Info:       infoOf(c),
-		Latency:    latency,
-		t:          t,
-		name:       c.Name,
-		descriptor: unit.Descriptor,
-		dev:        c.Device(c.UPSInterface),
-		answers:    map[byte]answer{},
-		line:       map[string]float64{},
-	}
-	u.fields = u.dump().Fields()
-	return u
-}
-
-// latency is that of a transfer. A Watch passes on what a unit announces before it has read the
-// whole State, but only if that takes time.
-const latency = time.Millisecond
-
-// load returns a capture and the interface that is the UPS.
-func load(t testing.TB, nameOrFile string) (*capture.Capture, capture.Interface) {
-	t.Helper()
 	c, err := capture.Load(nameOrFile)
 	if err != nil {
 		t.Fatalf("tripplitetest: %v", err)
 	}
-	return c, c.Interfaces[c.UPSInterface]
-}
-
-func infoOf(c *capture.Capture) tripplite.DeviceInfo {
-	info := replay.Info(c)
-	info.Path = "1-1:1.0"
-	return info
+	u := &UPS{
+		Info: replay.Info(c),
+		// A Watch passes on what a unit announces before it has read the whole State, but only if
+		// that takes time.
+		Latency: time.Millisecond,
+		t:       t,
+		capture: c,
+		dev:     c.Device(c.UPSInterface),
+		answers: map[byte]*answer{},
+	}
+	u.Info.Path = "1-1:1.0"
+	u.line = u.lineNow()
+	return u
 }
 
 // NewBank makes a [tripplite.Bank] of units, each of which needs a Path of its own. It is closed
@@ -108,13 +76,13 @@ func infoOf(c *capture.Capture) tripplite.DeviceInfo {
 func NewBank(t testing.TB, units ...*UPS) *tripplite.Bank {
 	t.Helper()
 	var batteries []*tripplite.Battery
-	names := map[string]string{}
-	for _, u := range units {
-		if other, taken := names[u.Info.Path]; taken {
-			t.Fatalf("tripplitetest: the %s and the %s are both at %s: "+
-				"give one of them another Info.Path", other, u.name, u.Info.Path)
+	for i, u := range units {
+		for _, other := range units[:i] {
+			if other.Info.Path == u.Info.Path {
+				t.Fatalf("tripplitetest: the %s and the %s are both at %s: "+
+					"give one of them another Info.Path", other.capture.Name, u.capture.Name, u.Info.Path)
+			}
 		}
-		names[u.Info.Path] = u.name
 		batteries = append(batteries, u.Battery())
 	}
 	bank := tripplite.BankOf(batteries...)
@@ -128,29 +96,21 @@ func (u *UPS) Battery(opts ...tripplite.Option) *tripplite.Battery {
 	u.t.Helper()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.open {
+	if u.hasBattery {
 		u.t.Fatalf("tripplitetest: the %s has a Battery that is not closed, "+
-			"and a UPS has one at a time", u.name)
+			"and a UPS has one at a time", u.capture.Name)
 	}
-	u.open, u.closed = true, false
+	u.hasBattery, u.closed = true, nil
 	u.connect()
-	return battery(u.t, u, u.Info, u.descriptor, opts)
-}
-
-// battery makes a Battery for as long as the test runs.
-func battery(
-	t testing.TB, dev tripplite.Device, info tripplite.DeviceInfo, descriptor []byte,
-	opts []tripplite.Option,
-) *tripplite.Battery {
-	own := []tripplite.Option{
-		tripplite.WithDeviceInfo(info), tripplite.WithReportDescriptor(descriptor)}
-	b := tripplite.New(dev, append(own, opts...)...)
-	t.Cleanup(func() { b.Close() })
+	b := tripplite.New(u, append([]tripplite.Option{tripplite.WithDeviceInfo(u.Info),
+		tripplite.WithReportDescriptor(u.capture.UPS().Descriptor)}, opts...)...)
+	u.t.Cleanup(func() { b.Close() })
 	return b
 }
 
-// Requests returns what the unit was asked for since Requests was last called, in order.
-func (u *UPS) Requests() []Request {
+// Requests returns what the unit was asked for since Requests was last called, in order: "get 18"
+// for a feature report that was read, "send 11 01" for one that was written.
+func (u *UPS) Requests() []string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	requests := u.requests
@@ -167,7 +127,7 @@ func (u *UPS) FailReport(id byte, err error) {
 	if err == nil {
 		u.t.Fatalf("tripplitetest: FailReport(0x%02x, nil): a failure is an error", id)
 	}
-	u.answer(id, answer{err: err})
+	u.replace(id, &answer{err: err})
 }
 
 // AnswerReport makes the unit answer for a feature report with just these bytes, until
@@ -175,99 +135,93 @@ func (u *UPS) FailReport(id byte, err error) {
 // another report's id, or none at all, which says "not provided". A whole answer begins with the
 // report's id.
 func (u *UPS) AnswerReport(id byte, bytes ...byte) {
-	u.answer(id, answer{bytes: slices.Clone(bytes)})
-}
-
-func (u *UPS) answer(id byte, a answer) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.answers[id] = a
+	u.replace(id, &answer{bytes: slices.Clone(bytes)})
 }
 
 // HealReport takes FailReport and AnswerReport back.
-func (u *UPS) HealReport(id byte) {
+func (u *UPS) HealReport(id byte) { u.replace(id, nil) }
+
+func (u *UPS) replace(id byte, instead *answer) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	delete(u.answers, id)
+	u.answers[id] = instead
 }
 
 // Push sends an input report, its id first, as units do by themselves. A changed reading is
 // announced without it. A unit that is unplugged sends nothing.
 func (u *UPS) Push(report ...byte) { u.dev.Push(report...) }
 
-var errUnplugged = errors.New("the unit is unplugged")
-
 // Unplug takes the unit off the bus: every transfer fails at once, reads that wait included, until
 // [UPS.Replug].
-func (u *UPS) Unplug() { u.plug(false) }
+func (u *UPS) Unplug() { u.plug(errors.New("the unit is unplugged")) }
 
 // Replug puts the unit back at its port, with the readings that it has by now. A test with a Watch
 // lets that tell the loss first: real units are away for long enough.
-func (u *UPS) Replug() { u.plug(true) }
+func (u *UPS) Replug() { u.plug(nil) }
 
-func (u *UPS) plug(in bool) {
+func (u *UPS) plug(unplugged error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.unplugged = !in
+	u.unplugged = unplugged
 	u.connect()
 }
 
 // connect makes transfers succeed or fail as the unit is. It is called with the UPS locked.
-func (u *UPS) connect() {
-	switch {
-	case u.closed:
-		u.dev.Close()
-	case u.unplugged:
-		u.dev.Fail(errUnplugged)
-	default:
-		u.dev.Fail(nil)
-	}
-}
-
-// request notes a transfer and returns what answers it in place of the unit, if anything does.
-func (u *UPS) request(r Request) (instead answer, replaced bool) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.requests = append(u.requests, r)
-	instead, replaced = u.answers[r.ID]
-	return instead, replaced && u.dev.Err() == nil
-}
+func (u *UPS) connect() { u.dev.Fail(cmp.Or(u.closed, u.unplugged)) }
 
 // GetFeatureReport answers as the unit does.
 func (u *UPS) GetFeatureReport(b []byte) (int, error) {
-	defer time.Sleep(u.Latency)
-	if len(b) > 0 {
-		if instead, replaced := u.request(Request{ID: b[0]}); replaced {
-			return copy(b, instead.bytes), instead.err
-		}
-	}
-	return u.dev.GetFeatureReport(b)
+	return u.transfer(capture.Feature, b, u.dev.GetFeatureReport)
 }
 
 // SendFeatureReport stores the report, so that a later read shows what was written.
 func (u *UPS) SendFeatureReport(b []byte) (int, error) {
+	return u.transfer(capture.Sent, b, u.dev.SendFeatureReport)
+}
+
+func (u *UPS) transfer(t capture.Type, b []byte, do func([]byte) (int, error)) (int, error) {
 	defer time.Sleep(u.Latency)
-	if len(b) > 0 {
-		instead, replaced := u.request(Request{ID: b[0], Sent: slices.Clone(b)})
-		if replaced && instead.err != nil {
-			return 0, instead.err
-		}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err := u.dev.Refuses(b); err != nil {
+		return 0, err
 	}
-	return u.dev.SendFeatureReport(b)
+	asked := capture.Report{Type: t, ID: capture.ID(b[0]), Bytes: b}
+	u.requests = append(u.requests, describe(asked))
+	instead := u.answers[b[0]]
+	if u.session != nil {
+		instead = u.session.answer(asked)
+	}
+	if instead != nil && (t == capture.Feature || instead.err != nil) {
+		return copy(b, instead.bytes), instead.err
+	}
+	return do(b)
 }
 
 // ReadTimeout returns the next input report. It returns 0 when none comes in time. A timeout below
 // 0 waits for ever.
 func (u *UPS) ReadTimeout(b []byte, milliseconds int) (int, error) {
-	return u.dev.ReadTimeout(b, milliseconds)
+	n, err := u.dev.ReadTimeout(b, milliseconds)
+	if n > 0 && u.session != nil {
+		time.Sleep(moment)
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.session.heard(b[:n])
+	}
+	return n, err
 }
 
 // Close makes every later transfer fail with [os.ErrClosed], and ends a read that waits. A Battery
-// does it when it is closed.
+// does it when it is closed, and keeps the error to itself: that of a UPS which did not repeat the
+// session that [NewPlayer] gave it.
 func (u *UPS) Close() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.open, u.closed = false, true
+	u.hasBattery, u.closed = false, os.ErrClosed
 	u.connect()
+	if u.session != nil && u.session.end() != nil {
+		return fmt.Errorf("tripplitetest: the session %s was not repeated: %w",
+			u.capture.Name, u.session.end())
+	}
 	return nil
 }

@@ -195,7 +195,7 @@ feature 11  0-7   2      enabled  controls.audible alarm control   UPS.PowerSumm
 feature 15  0-15  65535  -        controls.delay before shutdown   UPS.OutletSystem.Outlet.
 feature 18  0-15  1172   117.2 V  input.voltage                    UPS.PowerConverter.Input.Voltage
 feature 22  14    0      false    status.awaiting power            UPS.PowerConverter.PresentStatus.
-feature 23  0     0      copy     status.charging                  UPS.BatterySystem.Battery.
+feature 23  0     1      copy     status.charging                  UPS.BatterySystem.Battery.
 feature 32  1     1      true     status.ac present                UPS.PowerSummary.PresentStatus.
 feature 33  0-7   2               ?                                UPS.PowerSummary.CapacityMode
 feature 35  0-15  1004   1004 s   time to empty                    UPS.PowerSummary.RunTimeToEmpty

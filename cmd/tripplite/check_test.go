@@ -13,10 +13,10 @@ import (
 )
 
 const checkData = "charge=100%;;;0;100 runtime=1004s;;;0; input-voltage=117.2;;;0; " +
-	"output-voltage=117.2;;;0; power=324;;;0; load=14%;;;0; battery-voltage=27.5;;;0;"
+	"output-voltage=117.2;;;0; power=324;;;0; load=36%;;;0; battery-voltage=27.5;;;0;"
 
 func TestCheck(t *testing.T) {
-	const well = "on line power, charge 100%, runtime 1004s, load 14%"
+	const well = "on line power, charge 100%, runtime 1004s, load 36%"
 	for name, test := range map[string]struct {
 		args string
 		code int
@@ -26,14 +26,14 @@ func TestCheck(t *testing.T) {
 		"all is well": {"", 0, "OK - " + well, nil},
 		"within its thresholds": {"-w charge=50:,runtime=900:,load=80 -c charge=20:,runtime=300:", 0,
 			"OK - " + well,
-			[]string{"100%;;", "100%;50:;20:", "1004s;;", "1004s;900:;300:", "14%;;", "14%;80;"}},
+			[]string{"100%;;", "100%;50:;20:", "1004s;;", "1004s;900:;300:", "36%;;", "36%;80;"}},
 		"a warning": {"-w runtime=1200: -c runtime=300:", 1,
 			"WARNING - runtime 1004s is not within 1200:; " + well, []string{"1004s;;", "1004s;1200:;300:"}},
 		"the worse of the two counts": {"-w load=10 -c load=12", 2,
-			"CRITICAL - load 14% is not within 12; " + well, []string{"14%;;", "14%;10;12"}},
+			"CRITICAL - load 36% is not within 12; " + well, []string{"36%;;", "36%;10;12"}},
 		"repeated": {"-w load=10 -w charge=101:200", 1,
-			"WARNING - charge 100% is not within 101:200, load 14% is not within 10; " + well,
-			[]string{"14%;;", "14%;10;", "100%;;", "100%;101:200;"}},
+			"WARNING - charge 100% is not within 101:200, load 36% is not within 10; " + well,
+			[]string{"36%;;", "36%;10;", "100%;;", "100%;101:200;"}},
 		"voltages too": {"-c input_voltage=105:129", 0, "OK - " + well,
 			[]string{"input-voltage=117.2;;", "input-voltage=117.2;;105:129"}},
 		"by its key": {"-c input.frequency=60:61", 2,

@@ -23,7 +23,7 @@ func TestGet(t *testing.T) {
 		"runtime":                        "1004",
 		"health":                         "100",
 		"charge":                         "100",
-		"load":                           "14",
+		"load":                           "36",
 		"status.ac-present":              "true",
 		"device_id":                      "smart1500lcd",
 		"device-id":                      "smart1500lcd",

@@ -13,7 +13,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,6 +40,9 @@ type Capture struct {
 	// Expect is what the tool prints for the unit, written by hand from the source.
 	Expect json.RawMessage `json:"expect,omitempty"`
 }
+
+// UPS returns the interface that is the UPS.
+func (c *Capture) UPS() *Interface { return &c.Interfaces[c.UPSInterface] }
 
 // Interface is one HID interface of a unit; most units have one.
 type Interface struct {
@@ -148,7 +150,8 @@ func Load(nameOrFile string) (*Capture, error) {
 		file, err = os.Open(nameOrFile)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%q is neither a capture file nor one of the built-in captures: %s: %w",
+		return nil, fmt.Errorf(
+			"%q is neither a capture file nor one of the built-in captures: %s: %w",
 			nameOrFile, strings.Join(Names(), ", "), fs.ErrNotExist)
 	}
 	if err != nil {
@@ -162,17 +165,14 @@ func Load(nameOrFile string) (*Capture, error) {
 	return c, err
 }
 
-// What a capture may have at the most. "tripplite capture" writes 10,000 input reports and every
-// feature report.
-const (
-	maxBytes   = 4 << 20
-	maxReports = 20_000
-)
+// maxBytes is what a capture may have at the most. "tripplite capture" writes 10,000 input reports
+// and every feature report, which is less.
+const maxBytes = 4 << 20
 
 // Parse reads a capture as Read does.
 func Parse(text []byte) (*Capture, error) { return Read(bytes.NewReader(text)) }
 
-// Read reads a capture and checks that it can be replayed. It reads no more than a capture may have.
+// Read reads a capture and checks that it can be replayed. It reads no more than one may have.
 func Read(r io.Reader) (*Capture, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
 	if err != nil {
@@ -211,9 +211,7 @@ func (c *Capture) check() error {
 	if c.UPSInterface < 0 || c.UPSInterface >= len(c.Interfaces) {
 		return fmt.Errorf("it has no interface %d", c.UPSInterface)
 	}
-	reports := 0
 	for n, i := range c.Interfaces {
-		reports += len(i.Reports) + len(i.Traffic)
 		features := map[ID]bool{}
 		for at, r := range slices.Concat(i.Reports, i.Traffic) {
 			if err := r.check(at >= len(i.Reports), features[r.ID]); err != nil {
@@ -222,30 +220,22 @@ func (c *Capture) check() error {
 			features[r.ID] = features[r.ID] || r.Type == Feature
 		}
 	}
-	if reports > maxReports {
-		return fmt.Errorf("it has %d reports, which is more than %d", reports, maxReports)
-	}
 	return nil
 }
 
-// A report is an element of a list at a depth where no other object is one. Its id has two digits.
-var (
-	report  = regexp.MustCompile(`(?m)^ {8}\{\n(?: {10}.*\n)+ {8}\}`)
-	oneLine = strings.NewReplacer(
-		"{\n          ", "{", ",\n          ", ", ", "\n        }", "}", `"id": "00`, `"id": "`)
-)
+// reportLines puts a report, which stands at this depth, on one line. Its id has two digits.
+var reportLines = strings.NewReplacer(
+	"{\n          ", "{", ",\n          ", ", ", "\n        }", "}", `"id": "00`, `"id": "`)
 
 // Marshal writes a capture as the built-in ones are written: indented, and each report on a line of
 // its own.
 func (c *Capture) Marshal() ([]byte, error) {
-	var text bytes.Buffer
+	var text strings.Builder
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	err := encoder.Encode(c)
-	return report.ReplaceAllFunc(text.Bytes(), func(r []byte) []byte {
-		return []byte(oneLine.Replace(string(r)))
-	}), err
+	return []byte(reportLines.Replace(text.String())), err
 }
 
 // ReportOf returns what came of asking a unit for a report: an answer, which is kept as it is, or
@@ -266,7 +256,7 @@ func ReportOf(t Type, id byte, bytes []byte, err error) Report {
 // check returns why the report cannot be replayed. It may be one of traffic, or follow a feature
 // report with its id.
 func (r Report) check(traffic, again bool) error {
-	ofAnother := len(r.Bytes) > 0 && r.Bytes[0] != byte(r.ID)
+	byBytes := ReportOf(r.Type, byte(r.ID), r.Bytes, nil).Error
 	switch {
 	case again && r.Type == Feature && !traffic:
 		return errors.New("it is there twice")
@@ -276,13 +266,10 @@ func (r Report) check(traffic, again bool) error {
 		return fmt.Errorf(`origin must be %q or %q`, Captured, Composed)
 	case r.ID > 0xff:
 		return errors.New("a report id is one byte")
-	case !slices.Contains([]Error{"", Empty, Stall, WrongID}, r.Error):
-		return fmt.Errorf(`error must be %q or %q, or %q with bytes`, Empty, Stall, WrongID)
-	case ofAnother != (r.Error == WrongID), ofAnother && r.Type != Feature:
-		return fmt.Errorf("its bytes must begin with its id, or with another if it is a "+
-			"feature report with error %q", WrongID)
-	case (len(r.Bytes) == 0) == (r.Error == "" || ofAnother):
-		return errors.New("it must have either bytes or an error")
+	case r.Error != byBytes && (r.Error != Stall || byBytes != Empty),
+		byBytes == WrongID && r.Type != Feature:
+		return fmt.Errorf("it must have bytes that begin with its id, or error %q or %q, "+
+			"or as a feature report error %q and bytes of another id", Empty, Stall, WrongID)
 	}
 	return nil
 }

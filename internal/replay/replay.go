@@ -24,7 +24,7 @@ func Open(namesOrFiles []string, opts ...tripplite.Option) ([]*tripplite.Battery
 		}
 		of := []tripplite.Option{
 			tripplite.WithDeviceInfo(info),
-			tripplite.WithReportDescriptor(c.Interfaces[c.UPSInterface].Descriptor),
+			tripplite.WithReportDescriptor(c.UPS().Descriptor),
 		}
 		units = append(units, tripplite.New(c.Device(c.UPSInterface), append(of, opts...)...))
 	}
