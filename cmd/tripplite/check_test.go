@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -170,4 +171,23 @@ func TestAPluginsLineHasOneBar(t *testing.T) {
 	var v verdict
 	checkCommand{}.judge(good("").State, "a=b'c", &v)
 	require.Equal(t, "'a_b_c charge'=100%;;;0;100", v.data[0])
+}
+
+// FuzzLimit looks for a range that is taken and means nothing: one that holds every number or none.
+func FuzzLimit(f *testing.F) {
+	for _, text := range []string{"10", "10:", "~:10", "10:20", "@10:20", "~:~", ":", "@", "20:10", "nan", "1e400"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var l limit
+		if l.UnmarshalText([]byte("charge="+text)) != nil {
+			return
+		}
+		assert.False(t, math.IsNaN(l.least) || math.IsNaN(l.most), text)
+		assert.LessOrEqual(t, l.least, l.most, text)
+		assert.Equal(t, l.inside, l.alerts(l.least) || l.alerts(l.most), text)
+		if !math.IsInf(l.most, 1) {
+			assert.Equal(t, !l.inside, l.alerts(math.Nextafter(l.most, math.Inf(1))), text)
+		}
+	})
 }
