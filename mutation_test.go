@@ -1,0 +1,241 @@
+package tripplite
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// mutated are the files that decide what is believed, and when.
+var mutated = []string{
+	"battery.go", "queue.go", "connect.go", "listener.go", "pulse.go", "hidpower.go", "plan.go",
+	"decode.go", "watch.go", "bank.go", "onbattery.go",
+}
+
+// unmutated are calls and names whose absence no test could or should see: logs and texts.
+var unmutated = []string{"log.", "Sprintf", "Errorf", "wrap("}
+
+// TestNoChangeOfTheCodeGoesUnnoticed changes the library in every place, one at a time: it turns each
+// condition and each comparison round, swaps && and ||, and leaves out each statement. The other tests
+// of this package have to fail. docs/mutation.md explains the changes that survive. All changes are
+// compiled into one test binary, and an environment variable picks one.
+func TestNoChangeOfTheCodeGoesUnnoticed(t *testing.T) {
+	if os.Getenv("MUTATE") == "" {
+		t.Skip("takes a quarter of an hour: .ci/mutate")
+	}
+	root, err := os.Getwd()
+	require.NoError(t, err)
+	dir := filepath.Join(t.TempDir(), "module")
+	require.NoError(t, os.CopyFS(dir, os.DirFS(root)))
+	require.NoError(t, os.Remove(filepath.Join(dir, "mutation_test.go")))
+	require.NoError(t, os.Remove(filepath.Join(dir, "example_test.go")))
+
+	var mutants []mutant
+	for _, file := range mutated {
+		source, err := os.ReadFile(filepath.Join(dir, file))
+		require.NoError(t, err)
+		changed := mutate(t, file, source, &mutants)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, file), changed, 0o644))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "mutant.go"), []byte(runtimeOfMutants), 0o644))
+	binary := filepath.Join(dir, "mutant.test")
+	build := exec.Command("go", "test", "-c", "-o", binary, ".")
+	build.Dir = dir
+	output, err := build.CombinedOutput()
+	require.NoError(t, err, string(output))
+
+	run := func(n int) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		command := exec.CommandContext(ctx, binary, "-test.failfast", "-test.timeout=25s")
+		command.Dir = dir
+		command.Env = append(os.Environ(), fmt.Sprintf("MUTANT=%d", n))
+		output, err := command.CombinedOutput()
+		if n == 0 {
+			require.NoError(t, err, string(output))
+		}
+		return err
+	}
+	require.NoError(t, run(0), "without a change")
+
+	next := make(chan int)
+	var survivors []string
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for range runtime.NumCPU() {
+		all.Go(func() {
+			for n := range next {
+				err := run(n + 1)
+				if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+					assert.NoError(t, err)
+				}
+				if err == nil {
+					mu.Lock()
+					survivors = append(survivors, fmt.Sprint(mutants[n]))
+					fmt.Println(mutants[n])
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for n := range mutants {
+		next <- n
+	}
+	close(next)
+	all.Wait()
+	t.Logf("%d changes, %d not noticed", len(mutants), len(survivors))
+
+	explained, err := os.ReadFile("docs/mutation.md")
+	require.NoError(t, err)
+	for _, s := range survivors {
+		_, what, _ := strings.Cut(s, ": ")
+		assert.Contains(t, string(explained), "`"+strings.ReplaceAll(what, "|", `\|`)+"`", s)
+	}
+}
+
+// runtimeOfMutants is what the changed files call.
+const runtimeOfMutants = `package tripplite
+
+import (
+	"os"
+	"strconv"
+)
+
+var mutantNumber, _ = strconv.Atoi(os.Getenv("MUTANT"))
+
+func isMutant(n int) bool { return n == mutantNumber }
+
+func mutantAnd(n int, a bool, b func() bool) bool {
+	if isMutant(n) {
+		return a || b()
+	}
+	return a && b()
+}
+
+func mutantOr(n int, a bool, b func() bool) bool {
+	if isMutant(n) {
+		return a && b()
+	}
+	return a || b()
+}
+`
+
+// mutant is one change.
+type mutant struct {
+	file       string
+	line       int
+	text, kind string
+}
+
+func (m mutant) String() string {
+	return fmt.Sprintf("%s:%d: %s: %s", m.file, m.line, m.kind, m.text)
+}
+
+// edit puts a text at a place of a file, in the place of some bytes. At the same place, what closes a
+// node comes before what opens one, and what was added last closes first.
+type edit struct {
+	at, length int
+	text       string
+	order      int
+}
+
+// mutate returns a file with every change in it, each behind its number.
+func mutate(t *testing.T, file string, source []byte, mutants *[]mutant) []byte {
+	t.Helper()
+	set := token.NewFileSet()
+	parsed, err := parser.ParseFile(set, file, source, parser.ParseComments)
+	require.NoError(t, err)
+	var edits []edit
+	offset := func(p token.Pos) int { return set.Position(p).Offset }
+	add := func(n ast.Node, kind string) int {
+		text := string(source[offset(n.Pos()):offset(n.End())])
+		first, _, _ := strings.Cut(text, "\n")
+		*mutants = append(*mutants, mutant{file, set.Position(n.Pos()).Line, first, kind})
+		return len(*mutants)
+	}
+	skipped := func(n ast.Node) bool {
+		text := source[offset(n.Pos()):offset(n.End())]
+		return slices.ContainsFunc(unmutated, func(s string) bool { return bytes.Contains(text, []byte(s)) })
+	}
+	around := func(n ast.Node, before, after string) {
+		edits = append(edits, edit{offset(n.Pos()), 0, before, len(edits)},
+			edit{offset(n.End()), 0, after, -1 - len(edits)})
+	}
+	negate := func(n ast.Expr, kind string) {
+		around(n, "((", fmt.Sprintf(") != isMutant(%d))", add(n, kind)))
+	}
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.IfStmt:
+			if _, compares := n.Cond.(*ast.BinaryExpr); !compares && !skipped(n.Cond) {
+				negate(n.Cond, "turned round")
+			}
+		case *ast.BinaryExpr:
+			switch n.Op {
+			case token.LAND, token.LOR:
+				name := "mutantAnd"
+				if n.Op == token.LOR {
+					name = "mutantOr"
+				}
+				around(n, fmt.Sprintf("%s(%d, ", name, add(n, "swapped")), ")})")
+				edits = append(edits, edit{offset(n.OpPos), 2, ", func() bool { return (", 0})
+			case token.EQL, token.NEQ, token.LSS, token.LEQ, token.GTR, token.GEQ:
+				negate(n, "turned round")
+			}
+		case *ast.BlockStmt:
+			for _, s := range n.List {
+				leaveOut(s, skipped, add, around)
+			}
+		case *ast.CaseClause:
+			for _, s := range n.Body {
+				leaveOut(s, skipped, add, around)
+			}
+		case *ast.GenDecl:
+			return n.Tok != token.CONST && n.Tok != token.TYPE
+		}
+		return true
+	})
+	slices.SortFunc(edits, func(a, b edit) int { return cmp.Or(a.at-b.at, a.order-b.order) })
+	var changed []byte
+	at := 0
+	for _, e := range edits {
+		changed = append(append(changed, source[at:e.at]...), e.text...)
+		at = e.at + e.length
+	}
+	return append(changed, source[at:]...)
+}
+
+// leaveOut puts a statement that declares nothing behind a condition.
+func leaveOut(
+	s ast.Stmt, skipped func(ast.Node) bool, add func(ast.Node, string) int, around func(ast.Node, string, string),
+) {
+	switch s := s.(type) {
+	case *ast.ExprStmt, *ast.IncDecStmt, *ast.SendStmt:
+	case *ast.AssignStmt:
+		if s.Tok == token.DEFINE {
+			return
+		}
+	default:
+		return
+	}
+	if !skipped(s) {
+		around(s, fmt.Sprintf("if !isMutant(%d) { ", add(s, "left out")), " }")
+	}
+}
