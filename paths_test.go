@@ -95,7 +95,6 @@ func sign(n int) int {
 // listHost is a computer with interfaces that can be listed. What opening one of them returns is
 // up to the test.
 type listHost struct {
-	fakeHost
 	interfaces  []usb.Interface
 	descriptors map[string][]byte // by path
 	open        func(path string) (usb.Device, error)

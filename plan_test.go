@@ -559,8 +559,6 @@ const (
 	usageRemainingCapacity   = 0x850066
 	usageRunTimeToEmpty      = 0x850068
 	usageIDeviceChemistry    = 0x850089
-
-	usageRemainingCapacityLimit = 0x850029
 )
 
 // collection puts items of a report descriptor into a logical collection (HID 1.11, 6.2.2.6).

@@ -16,7 +16,6 @@ type Device struct {
 	mu       sync.Mutex
 	features map[byte][]byte
 	inputs   [][]byte  // the input reports that nobody has read yet
-	capacity int       // of inputs
 	failure  error     // of every transfer, or nil
 	changed  sync.Cond // inputs or failure, or a read has timed out
 }
