@@ -171,9 +171,11 @@ func TestTheToolPrintsAListForSeveral(t *testing.T) {
 
 func TestTheChemistryOfTheBatteryIsRead(t *testing.T) {
 	u := attachOne(t, "smart1500lcd")
-	state, err := u.open().Get(t.Context())
+	b := u.openIn(t)
+	state, err := b.Get(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, tripplite.ValueOf("PbAC"), state.Config.DeviceChemistry, "string 4, which report 2a names")
+	require.NoError(t, b.Close())
 
 	installRule(t)
 	ran := tool(t, nobody(tripplites(t)), "tripplite", "get", "config.device-chemistry")

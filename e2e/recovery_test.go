@@ -390,7 +390,7 @@ func TestCancellingAGetThatHangsReturnsAtOnce(t *testing.T) {
 	}
 	slices.Sort(waits)
 	t.Logf("from the cancelling to the return: %v", waits)
-	assert.Less(t, waits[1], 10*time.Millisecond)
+	assert.Less(t, waits[1], 50*time.Millisecond)
 	before.assertSame(t)
 
 	u.Fail(virtualups.Never, 0x32)
@@ -567,6 +567,9 @@ func TestTenThousandReadsUseNoMoreThanTen(t *testing.T) {
 		0xc0, 0xc0,
 	}
 	units := attach(t, c, c)
+	for _, u := range units {
+		u.SetReport(capture.Feature, 0x32, 0x02) // no bit that the descriptor has no flag for
+	}
 	read := func(times int) {
 		var all sync.WaitGroup
 		for _, u := range units {

@@ -241,7 +241,8 @@ func TestGetOnAUnit(t *testing.T) {
 	attachOne(t, "pro1500rt2u")
 	ran = tool(t, nil, "tripplite", "get", "input.voltage")
 	assert.Equal(t, 1, ran.status)
-	assert.Contains(t, oneLine(t, ran.stderr), "--path "+u.path)
+	assert.Contains(t, oneLine(t, ran.stderr), "several UPSes, "+u.path+", ")
+	assert.Contains(t, ran.stderr, "--path")
 	assert.Equal(t, "117.2\n", tool(t, nil, "tripplite", "get", "input.voltage", "--path", u.path).stdout)
 }
 
