@@ -75,6 +75,14 @@ func BenchmarkStart(t *testing.B) {
 		ours[5].Round(time.Millisecond), theirs[5].Round(time.Millisecond), ratios[4], ratios[0], ratios[len(ratios)-1])
 }
 
+// BenchmarkStartBesideAnother measures the tool while another program has the unit open: the kernel makes
+// only the first one wait.
+func BenchmarkStartBesideAnother(t *testing.B) {
+	u := attachOne(t, "smart1500lcd")
+	startHolder(t, u.path)
+	t.Logf("from start to JSON beside another program: median %v", median(func() { untilJSON(t, "tripplite") }))
+}
+
 // untilJSON is the time from the start of a program until the JSON that it prints is whole. Then it is waited for, and so is udev, which
 // has work whenever a program takes the unit from the kernel or hands it back.
 func untilJSON(t testing.TB, name string, args ...string) time.Duration {

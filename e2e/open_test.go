@@ -158,7 +158,7 @@ func TestAUnitThatAnotherProgramHoldsIsBusy(t *testing.T) {
 }
 
 // startHolder starts a program that holds a unit until it is killed.
-func startHolder(t *testing.T, path string) *exec.Cmd {
+func startHolder(t testing.TB, path string) *exec.Cmd {
 	t.Helper()
 	holder := exec.Command("/proc/self/exe")
 	holder.Env = append(os.Environ(), holdEnv+"="+path)
