@@ -336,8 +336,11 @@ func TestADeafDeviceIsOpenedAnew(t *testing.T) {
 		h := newFakeHost(map[string]*fakeUPS{"9-1:1.0": deaf})
 		b := openAt(t, h, "9-1:1.0")
 		turns := watch(t, b, time.Hour)
-		require.NoError(t, turns.next().err)
-		require.ErrorIs(t, turns.next().err, ErrDisconnected)
+		turn := turns.next()
+		if turn.err == nil { // the State may have given way to the error
+			turn = turns.next()
+		}
+		require.ErrorIs(t, turn.err, ErrDisconnected)
 		hears := fakes(t, "smart1500lcd")
 		h.plug("9-1:1.0", hears)
 		require.NoError(t, turns.next().err, "opened anew")
