@@ -96,15 +96,11 @@ func devicesOf(h host, wanted func(port string) bool) ([]DeviceInfo, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a computer without USB has no unit
 		return nil, &Error{Op: "list", Err: err}
 	}
-	best := map[string]usb.Interface{} // by port
+	best, ranks := map[string]usb.Interface{}, map[string]int{} // by port
 	for _, i := range interfaces {
-		port := usb.Port(i.Path)
-		other, taken := best[port]
-		better := func() bool {
-			return cmp.Or(cmp.Compare(rank(h, i), rank(h, other)), cmp.Compare(other.Number, i.Number)) > 0
-		}
-		if rank(h, i) > notUPS && (!taken || better()) {
-			best[port] = i
+		port, rank := usb.Port(i.Path), rankOf(h, i)
+		if rank > ranks[port] || rank > notUPS && rank == ranks[port] && i.Number < best[port].Number {
+			best[port], ranks[port] = i, rank
 		}
 	}
 	var devices []DeviceInfo
@@ -129,8 +125,8 @@ const (
 	chosenUPS
 )
 
-// rank judges an interface by its usage page or its descriptor, as far as the system tells them.
-func rank(h host, i usb.Interface) int {
+// rankOf judges an interface by its usage page or its descriptor, as far as the system tells them.
+func rankOf(h host, i usb.Interface) int {
 	family, _ := familyOf(i.VendorID, i.ProductID)
 	d, err := hidreport.Parse(h.Descriptor(i.Path))
 	isPower := func(f hidreport.Field) bool { return f.Path[0].Page() == powerPage }
