@@ -153,7 +153,7 @@ func (c explainCommand) Run(s *session) error {
 
 // explained returns a capture as a table.
 func explained(c *capture.Capture) string {
-	from := c.Interfaces[c.UPSInterface]
+	from := c.UPS()
 	d := tripplite.Dump{Info: replay.Info(c), Descriptor: from.Descriptor}
 	came := map[string]string{} // by report: its bytes, or why there are none
 	for _, r := range from.Reports {

@@ -75,20 +75,17 @@ func (s *session) units() (found []unit, err error) {
 
 // replayed makes units of the captures. Their names are their paths.
 func (s *session) replayed() (found []unit, err error) {
-	named := map[string]int{}
+	var captures []*capture.Capture
 	for _, name := range s.Replay {
 		c, err := s.load(name)
 		if err != nil {
 			return nil, err
 		}
-		info := replay.Info(c)
-		if named[c.Name]++; named[c.Name] > 1 {
-			info.Path += fmt.Sprintf("#%d", named[c.Name])
-		}
-		opts := append(s.batteryOptions(), tripplite.WithDeviceInfo(info),
-			tripplite.WithReportDescriptor(c.Interfaces[c.UPSInterface].Descriptor))
+		captures = append(captures, c)
+	}
+	for i, info := range replay.Infos(captures) {
 		found = append(found, unit{info, func() (*tripplite.Battery, error) {
-			return tripplite.New(c.Device(c.UPSInterface), opts...), nil
+			return replay.Battery(captures[i], info, s.batteryOptions()...), nil
 		}})
 	}
 	return found, nil

@@ -10,25 +10,44 @@ import (
 
 // Open opens captures, each a built-in one or a file, as units that have their names for paths.
 func Open(namesOrFiles []string, opts ...tripplite.Option) ([]*tripplite.Battery, error) {
-	var units []*tripplite.Battery
-	named := map[string]int{}
+	var captures []*capture.Capture
 	for _, nameOrFile := range namesOrFiles {
 		c, err := capture.Load(nameOrFile)
 		if err != nil {
-			tripplite.BankOf(units...).Close()
 			return nil, err
 		}
-		info := Info(c)
-		if named[c.Name]++; named[c.Name] > 1 {
-			info.Path = fmt.Sprintf("%s#%d", c.Name, named[c.Name]) // no two units share a path
-		}
-		of := []tripplite.Option{
-			tripplite.WithDeviceInfo(info),
-			tripplite.WithReportDescriptor(c.UPS().Descriptor),
-		}
-		units = append(units, tripplite.New(c.Device(c.UPSInterface), append(of, opts...)...))
+		captures = append(captures, c)
+	}
+	var units []*tripplite.Battery
+	for i, info := range Infos(captures) {
+		units = append(units, Battery(captures[i], info, opts...))
 	}
 	return units, nil
+}
+
+// Battery makes a unit of a capture.
+func Battery(
+	c *capture.Capture, info tripplite.DeviceInfo, opts ...tripplite.Option,
+) *tripplite.Battery {
+	of := []tripplite.Option{
+		tripplite.WithDeviceInfo(info),
+		tripplite.WithReportDescriptor(c.UPS().Descriptor),
+	}
+	return tripplite.New(c.Device(c.UPSInterface), append(of, opts...)...)
+}
+
+// Infos returns what captures say of their units, no two of which share a path.
+func Infos(captures []*capture.Capture) []tripplite.DeviceInfo {
+	var infos []tripplite.DeviceInfo
+	named := map[string]int{}
+	for _, c := range captures {
+		info := Info(c)
+		if named[c.Name]++; named[c.Name] > 1 {
+			info.Path = fmt.Sprintf("%s#%d", c.Name, named[c.Name])
+		}
+		infos = append(infos, info)
+	}
+	return infos
 }
 
 // Info returns what a capture says of its unit. Its name stands for the path.
