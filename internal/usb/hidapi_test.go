@@ -256,17 +256,7 @@ func TestHidapiCloseWaitsForAFeatureTransfer(t *testing.T) {
 func TestHidapiAfterClose(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fakeHid, d Device) {
 		require.NoError(t, d.Close())
-		for name, call := range map[string]func([]byte) (int, error){
-			"get":  d.GetFeatureReport,
-			"send": d.SendFeatureReport,
-			"read": func(b []byte) (int, error) { return d.ReadTimeout(b, -1) },
-			"poll": func(b []byte) (int, error) { return d.ReadTimeout(b, 0) },
-		} {
-			_, err := call([]byte{0x32, 0})
-			require.Equal(t, os.ErrClosed, err, name)
-		}
-		require.Equal(t, os.ErrClosed, d.Close())
-		d.Interrupt()
+		requireClosed(t, d)
 	})
 }
 

@@ -132,19 +132,7 @@ func TestHidrawClose(t *testing.T) {
 	ended := reading(t, d, unit)
 	require.NoError(t, d.Close())
 	require.Equal(t, os.ErrClosed, <-ended)
-
-	for name, call := range map[string]func([]byte) (int, error){
-		"get":  d.GetFeatureReport,
-		"send": d.SendFeatureReport,
-		"read": func(b []byte) (int, error) { return d.ReadTimeout(b, -1) },
-		"poll": func(b []byte) (int, error) { return d.ReadTimeout(b, 0) },
-	} {
-		_, err := call([]byte{0x32, 0})
-		require.Equal(t, os.ErrClosed, err, name)
-		require.True(t, Gone(err))
-	}
-	d.Interrupt()
-	require.ErrorIs(t, d.Close(), os.ErrClosed)
+	requireClosed(t, d)
 }
 
 func TestHidrawReadAfterTheDeviceLeft(t *testing.T) {

@@ -60,3 +60,20 @@ func TestBusyError(t *testing.T) {
 	require.EqualError(t, &BusyError{Holder: "upsd, process 3"},
 		"another program holds the device (upsd, process 3)")
 }
+
+// requireClosed makes sure that every call on a closed device says so.
+func requireClosed(t *testing.T, d Device) {
+	t.Helper()
+	for name, call := range map[string]func([]byte) (int, error){
+		"get":  d.GetFeatureReport,
+		"send": d.SendFeatureReport,
+		"read": func(b []byte) (int, error) { return d.ReadTimeout(b, -1) },
+		"poll": func(b []byte) (int, error) { return d.ReadTimeout(b, 0) },
+	} {
+		_, err := call([]byte{0x32, 0})
+		require.Equal(t, os.ErrClosed, err, name)
+		require.True(t, Gone(err))
+	}
+	d.Interrupt()
+	require.Equal(t, os.ErrClosed, d.Close())
+}
