@@ -1,10 +1,8 @@
 package tripplite
 
 import (
-	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
 // Severity says how bad an [Alert] is.
@@ -117,9 +115,9 @@ func (s State) String() string {
 		return "no reading"
 	}
 	texts := []string{"line power unknown"}
-	if s.holds(onBattery, true) {
+	if on, known := s.OnBattery(); on {
 		texts[0] = "on battery"
-	} else if s.Status.ACPresent.Or(false) {
+	} else if known {
 		texts[0] = "on line power"
 	}
 	for _, a := range s.Alerts() {
@@ -133,30 +131,12 @@ func (s State) String() string {
 	} {
 		f := fieldOf(r.key)
 		d := f.at(&record{state: s})
-		text, known := d.text()
-		if left, ok := d.(*Value[time.Duration]); ok {
-			text = spanOf(left.v)
-		} else {
-			text += " " + f.Unit
-		}
-		if known {
-			texts = append(texts, r.label+" "+text)
+		if _, known := d.value(); known {
+			texts = append(texts, r.label+" "+f.Text(Datum{d}))
 		}
 	}
 	if s.Path != "" {
 		return s.Path + ": " + strings.Join(texts, ", ")
 	}
 	return strings.Join(texts, ", ")
-}
-
-// spanOf writes a run time as people say it.
-func spanOf(d time.Duration) string {
-	switch hours, minutes, seconds := int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60; {
-	case hours > 0:
-		return fmt.Sprintf("%d h %02d min", hours, minutes)
-	case minutes > 0:
-		return fmt.Sprintf("%d min %02d s", minutes, seconds)
-	default:
-		return fmt.Sprintf("%d s", seconds)
-	}
 }

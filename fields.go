@@ -1,6 +1,7 @@
 package tripplite
 
 import (
+	"fmt"
 	"iter"
 	"log/slog"
 	"reflect"
@@ -165,6 +166,23 @@ func (d Datum) String() string {
 func (d Datum) Value() any {
 	v, _ := d.d.value()
 	return v
+}
+
+// Text returns a reading of the field as people write it: with its unit, and a time as in
+// "16 min 44 s".
+func (f Field) Text(d Datum) string {
+	t, ok := d.Value().(time.Duration)
+	switch {
+	case !ok && f.Unit == "":
+		return d.String()
+	case !ok:
+		return d.String() + " " + f.Unit
+	case t >= time.Hour:
+		return fmt.Sprintf("%d h %02d min", t/time.Hour, t%time.Hour/time.Minute)
+	case t >= time.Minute:
+		return fmt.Sprintf("%d min %02d s", t/time.Minute, t%time.Minute/time.Second)
+	}
+	return fmt.Sprintf("%d s", t/time.Second)
 }
 
 // All returns the readings that the State holds, each with its field, in the order of [Fields].

@@ -369,3 +369,18 @@ func TestAStateIsLoggedByWhatIsKnown(t *testing.T) {
 		})
 	}
 }
+
+func TestTextOfATime(t *testing.T) {
+	for seconds, want := range map[time.Duration]string{
+		0: "0 s", 59: "59 s", 60: "1 min 00 s", 1004: "16 min 44 s", 3600: "1 h 00 min",
+		65534: "18 h 12 min",
+	} {
+		state := State{RunTimeToEmpty: ValueOf(seconds * time.Second)}
+		said := 0
+		for field, reading := range state.All() {
+			said++
+			require.Equal(t, want, field.Text(reading))
+		}
+		require.Equal(t, 1, said)
+	}
+}

@@ -79,10 +79,7 @@ func block(r tripplite.Reading) string {
 func columnsOf(state tripplite.State) string {
 	readings := map[string]string{}
 	for f, d := range state.All() {
-		readings[f.Key] = printable(joined(" ", d.String(), f.Unit))
-		if left, ok := d.Value().(time.Duration); ok {
-			readings[f.Key] = span(left)
-		}
+		readings[f.Key] = printable(f.Text(d))
 	}
 	known := func(keys ...string) string {
 		for i, key := range keys {
@@ -175,15 +172,4 @@ func headline(r tripplite.Reading) string {
 func summary(s tripplite.State) string {
 	s.Path = ""
 	return printable(s.String())
-}
-
-// span writes a run time as people say it.
-func span(d time.Duration) string {
-	switch {
-	case d >= time.Hour:
-		return fmt.Sprintf("%d h %02d min", d/time.Hour, d%time.Hour/time.Minute)
-	case d >= time.Minute:
-		return fmt.Sprintf("%d min %02d s", d/time.Minute, d%time.Minute/time.Second)
-	}
-	return fmt.Sprintf("%d s", d/time.Second)
 }

@@ -4,7 +4,6 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
@@ -164,13 +163,4 @@ func TestALongProductStringIsCutOff(t *testing.T) {
 	r.Info.Product = "UPS\x1b[2J\n\u009b2J" + strings.Repeat("x", 100)
 	heading, _, _ := strings.Cut(forWriter(io.Discard, block(r)), "\n")
 	require.Equal(t, "1-1:1.0  UPS?[2J??2J"+strings.Repeat("x", 80-21)+"…", heading)
-}
-
-func TestSpans(t *testing.T) {
-	for seconds, want := range map[time.Duration]string{
-		0: "0 s", 59: "59 s", 60: "1 min 00 s", 1004: "16 min 44 s", 3600: "1 h 00 min",
-		65534: "18 h 12 min",
-	} {
-		assert.Equal(t, want, span(seconds*time.Second))
-	}
 }
