@@ -329,7 +329,8 @@ type terminal struct {
 func onTerminal(t *testing.T, command string, env ...string) *terminal {
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "typescript")
-	run := exec.Command(program.Find(t, "script"), "-qec", command, log)
+	// exec, since a shell that waits beside the program, as dash does, dies of Ctrl-C itself
+	run := exec.Command(program.Find(t, "script"), "-qec", "exec "+command, log)
 	run.Env = append(append(os.Environ(), "TERM=xterm", "NO_COLOR="), env...)
 	keys, err := run.StdinPipe()
 	require.NoError(t, err)
