@@ -2,7 +2,6 @@ package tripplite
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"syscall"
 	"time"
@@ -99,10 +98,6 @@ func (b *Battery) missing() error {
 
 // open opens a unit that has just been listed.
 func (b *Battery) open(info DeviceInfo) error {
-	if family, _ := familyOf(info.VendorID, info.ProductID); family.unsupported != "" {
-		return b.wrap("open", ErrUnsupported,
-			fmt.Errorf("%s (%04x:%04x): %s", info.Family, info.VendorID, info.ProductID, family.unsupported))
-	}
 	dev, err := b.host.Open(info.Path)
 	if err != nil {
 		return b.openError(err)
@@ -133,7 +128,7 @@ func (b *Battery) openError(err error) error {
 func (b *Battery) use(dev Device, descriptor []byte) {
 	b.dev, b.descriptor = dev, descriptor
 	b.online.Store(true)
-	var p protocol = newHIDPower(dev, descriptor, b.path, b.log)
+	p := newProtocol(b.Info(), dev, descriptor, b.log)
 	b.protocol.Store(&p)
 }
 

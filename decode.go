@@ -67,3 +67,8 @@ func (r *reading) encode(value float64) (raw uint32, err error) {
 	}
 	return uint32(n), nil
 }
+
+// put packs the raw number of a reading into a payload.
+func (r *reading) put(payload []byte, raw uint32) {
+	hidreport.SetBits(payload, r.offset, r.size, raw)
+}

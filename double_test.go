@@ -165,7 +165,11 @@ func hang() (answer func([]byte) (int, error), hanging chan struct{}, letGo func
 func open(t testing.TB, name string, opts ...Option) (*Battery, *fakeUPS) {
 	t.Helper()
 	ups, descriptor := newFakeUPS(t, name)
-	own := []Option{WithReportDescriptor(descriptor), WithDeviceInfo(DeviceInfo{Path: "1-1:1.0"})}
+	c, err := capture.Load(name)
+	require.NoError(t, err)
+	info := DeviceInfo{
+		Path: "1-1:1.0", VendorID: uint16(c.VendorID), ProductID: uint16(c.ProductID)}
+	own := []Option{WithReportDescriptor(descriptor), WithDeviceInfo(info)}
 	b := New(ups, append(own, opts...)...)
 	t.Cleanup(func() { assert.NoError(t, b.Close()) })
 	return b, ups

@@ -20,6 +20,17 @@ type Dump struct {
 	Features []RawReport
 	// Inputs are the input reports that came while there was time to listen, in their order.
 	Inputs []RawReport
+	// Exchanges are what a unit of product 0001 was asked, in order, and what it replied. Such a unit
+	// has no feature and input reports.
+	Exchanges []RawExchange
+}
+
+// RawExchange is one command to a unit of product 0001, and its reply as it came, or why there was
+// none.
+type RawExchange struct {
+	Command []byte // ':', a letter, a checksum and 0d
+	Reply   []byte // the letter first; nil where none came
+	Err     error  // why no reply came
 }
 
 // RawReport is one report as it came, or why it did not.
@@ -44,12 +55,14 @@ func (b *Battery) Dump(ctx context.Context, listen time.Duration) (Dump, error) 
 	err := b.submit(ctx, func(ctx context.Context) (err error) {
 		d.Info, d.Descriptor = b.Info(), slices.Clone(b.descriptor)
 		b.taps.Store(tap, nil) // what comes while the reports are asked for counts too
-		d.Features, err = (*b.protocol.Load()).dump(ctx)
-		return err
+		return (*b.protocol.Load()).dump(ctx, &d)
 	})
 	defer b.taps.Delete(tap)
 	if err != nil {
 		return Dump{}, err
+	}
+	if d.Exchanges != nil {
+		return d, nil // such a unit announces nothing
 	}
 	timer := time.NewTimer(listen)
 	defer timer.Stop()
@@ -74,10 +87,10 @@ func (b *Battery) Dump(ctx context.Context, listen time.Duration) (Dump, error) 
 
 // DumpField is one value in a report of a [Dump], and what this package makes of it.
 type DumpField struct {
-	Report string // "feature" or "input"
-	ID     byte
-	Path   string // HID usage path
-	Offset int    // bits behind the report id
+	Report string // "feature", "input", or "reply" of a unit of product 0001
+	ID     byte   // of the report; the letter of a reply
+	Path   string // HID usage path, or what the bytes of a reply are called
+	Offset int    // bits behind the report id or letter
 	Size   int    // bits
 	// Raw is the number that came. It has no value where the report did not come or is too short.
 	Raw Value[uint32]
@@ -90,7 +103,13 @@ type DumpField struct {
 	// for a raw value that means "none".
 	Reading string
 
-	from reading
+	from coder
+}
+
+// coder turns a value into the raw number that says it, and puts that into a payload.
+type coder interface {
+	encode(value float64) (raw uint32, err error)
+	put(payload []byte, raw uint32)
 }
 
 // Encode returns the raw number that the unit would send for a value in the unit of the field, a
@@ -102,9 +121,16 @@ func (f DumpField) Encode(value float64) (raw uint32, err error) {
 	return f.from.encode(value)
 }
 
+// Put writes a raw number into the payload of the field's report, behind its id. It panics where
+// the payload is too short.
+func (f DumpField) Put(payload []byte, raw uint32) { f.from.put(payload, raw) }
+
 // Fields explains a dump: every field that the descriptor declares, or without one every field that
 // this package knows, in the order of report ids. A field of a report that did not come has no Raw.
 func (d Dump) Fields() []DumpField {
+	if d.Exchanges != nil {
+		return explainExchanges(d.Exchanges)
+	}
 	p, err := descriptorPlan(d.Descriptor)
 	if err != nil {
 		p = settledPlan(d.Features)
@@ -151,6 +177,7 @@ func explain(
 		}
 		add := func(path string, offset, size int, own *reading) {
 			f := DumpField{Report: name, ID: r.ID, Path: path, Offset: offset, Size: size}
+			f.from = &reading{offset: offset, size: size}
 			if raw, ok := hidreport.Bits(payload, offset, size); ok {
 				f.Raw = ValueOf(raw)
 			}
@@ -207,7 +234,7 @@ func readingAt(entries []entry, id byte, f hidreport.Field) *reading {
 func (f *DumpField) explain(r reading, payload []byte) {
 	f.Key, f.Copy = r.field.Key, r.copy
 	r.size = cmp.Or(r.size, f.Size)
-	f.from = r
+	f.from = &r
 	var s record
 	e := entry{readings: []reading{r}}
 	if e.decode(payload, &s); !r.copy {

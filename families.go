@@ -11,8 +11,7 @@ type family struct {
 	name     string
 	vendor   uint16
 	products []uint16 // nil: every other one of the vendor
-	// unsupported is why units of the family cannot be opened.
-	unsupported string
+	framed   bool     // it speaks the framed protocol, and is no HID power device
 	// iface is the HID interface of the UPS on units that have several; 0 where the descriptors
 	// tell, or there is one.
 	iface int
@@ -29,7 +28,7 @@ const vendorTrippLite = 0x09ae
 // the evidence for each.
 var families = []family{
 	{name: "Tripp Lite 0001", vendor: vendorTrippLite, products: []uint16{0x0001},
-		unsupported: "it speaks the framed protocol of product 0001, which is not a HID power device"},
+		framed: true},
 	{name: "Tripp Lite 1xxx", vendor: vendorTrippLite, products: []uint16{
 		0x1003, 0x1007, 0x1008, 0x1009, 0x1010, 0x1330}},
 	{name: "Tripp Lite 2xxx", vendor: vendorTrippLite, products: []uint16{

@@ -378,21 +378,20 @@ func (h *hidPower) announced(report []byte) (update func(*State), ok bool) {
 
 // dump asks for every feature report that the descriptor declares, whatever it is for, and for
 // every one of the table that it does not.
-func (h *hidPower) dump(ctx context.Context) ([]RawReport, error) {
-	var answers []RawReport
+func (h *hidPower) dump(ctx context.Context, d *Dump) error {
 	for _, e := range dumped(h.descriptor) {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		buffer := make([]byte, 1+e.bytes)
 		buffer[0] = e.id
 		n, err := h.dev.GetFeatureReport(buffer)
 		if err != nil && !answered(err) && !h.alive(&e, err) {
-			return nil, &lostError{fmt.Errorf("report %s: %w", hexID(e.id), err)}
+			return &lostError{fmt.Errorf("report %s: %w", hexID(e.id), err)}
 		}
-		answers = append(answers, RawReport{e.id, buffer[:max(0, min(n, len(buffer)))], err})
+		d.Features = append(d.Features, RawReport{e.id, buffer[:max(0, min(n, len(buffer)))], err})
 	}
-	return answers, nil
+	return nil
 }
 
 // dumped returns an entry for each report that dump asks for, by id.

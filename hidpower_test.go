@@ -25,7 +25,7 @@ func announcedTo(t *testing.T, name, report string, opts ...Option) (update func
 	b, _ := open(t, name, opts...)
 	_, err := b.Get(t.Context())
 	require.True(t, HasState(err), "%v", err)
-	return (*b.protocol.Load()).announced(unhex(report))
+	return (*b.protocol.Load()).(announcer).announced(unhex(report))
 }
 
 func TestGarbageBehindAnInputReportIsNotPartOfIt(t *testing.T) {

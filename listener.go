@@ -44,7 +44,8 @@ func (b *Battery) listen() error {
 			return nil
 		}
 	}
-	if b.hearing.Load() == 0 || time.Now().Before(b.relisten) {
+	_, announces := (*b.protocol.Load()).(announcer)
+	if !announces || b.hearing.Load() == 0 || time.Now().Before(b.relisten) {
 		return nil
 	}
 	// What the unit announced before somebody wanted it is older than what will be read now.

@@ -33,6 +33,15 @@ type DeviceInfo struct {
 	Interface int
 }
 
+// Model returns the product string, as the name of the model where the unit says that: units of
+// product 0001 put the maker's name before it and blanks behind it.
+func (i DeviceInfo) Model() string {
+	if family, _ := familyOf(i.VendorID, i.ProductID); !family.framed {
+		return i.Product
+	}
+	return strings.TrimSpace(strings.TrimPrefix(i.Product, "TRIPP LITE "))
+}
+
 // Devices lists every UPS attached, by bus and port. An empty list is no error. It needs no
 // permission on a unit. On Linux it asks the kernel alone, so units in use are not disturbed, and a
 // unit that does not answer is listed without its strings. Where this program can open no unit it
@@ -131,7 +140,7 @@ func rankOf(h host, i usb.Interface) int {
 	d, err := hidreport.Parse(h.Descriptor(i.Path))
 	isPower := func(f hidreport.Field) bool { return f.Path[0].Page() == powerPage }
 	switch {
-	case family.unsupported != "":
+	case family.framed:
 		return perhapsUPS // its page is another one
 	case i.UsagePage != 0 && i.UsagePage != powerPage,
 		err == nil && !slices.ContainsFunc(d.Fields, isPower):

@@ -191,7 +191,7 @@ func TestDevicesAreThoseThatMayBeTouched(t *testing.T) {
 	for port, id := range map[string][2]uint16{
 		"1-1": {0x09ae, 0x2012},
 		"1-2": {0x09ae, 0xffff}, // a product of Tripp Lite's that nobody has seen
-		"1-3": {0x09ae, 0x0001}, // cannot be opened, which Open says
+		"1-3": {0x09ae, 0x0001},
 		"1-4": {0x03f0, 0x1fe3}, // an HP T1500 G3
 		"1-5": {0x05dd, 0xa0a0}, // a Minuteman
 		"1-6": {0x03f0, 0x0024}, // a keyboard of HP's
@@ -402,8 +402,6 @@ func TestOpenSaysWhichUnitAndWhyNot(t *testing.T) {
 		"/dev/hidraw3 does not exist: a container must share the host's /dev: %w", fs.ErrNotExist)
 	left := fmt.Errorf("no device is attached there: %w", fs.ErrNotExist)
 	forced := fmt.Errorf("the kernel has no hidraw node: %w", errors.ErrUnsupported)
-	const framed = "Tripp Lite 0001 (09ae:0001): it speaks the framed protocol of product 0001, " +
-		"which is not a HID power device"
 	for name, test := range map[string]struct {
 		product uint16
 		err     error // of the host
@@ -442,10 +440,6 @@ func TestOpenSaysWhichUnitAndWhyNot(t *testing.T) {
 		},
 		"something else": {
 			0x2012, errHidapi, Error{Err: errHidapi}, "hidapi: failed to open device",
-		},
-		"the older protocol": {
-			0x0001, nil, Error{Err: ErrUnsupported, Cause: errors.New(framed)},
-			"not supported (" + framed + ")",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -535,10 +529,10 @@ func TestPathsAreThoseOfDevices(t *testing.T) {
 }
 
 func TestFamilyOfAProduct(t *testing.T) {
-	const unsupported = "Tripp Lite 0001"
+	const framed = "Tripp Lite 0001"
 	// The ids that NUT 2.8.5 knows, and those that users reported.
 	for name, products := range map[string]string{
-		"09ae " + unsupported:  "0001",
+		"09ae " + framed:       "0001",
 		"09ae Tripp Lite 1xxx": "1003 1007 1008 1009 1010 1330",
 		"09ae Tripp Lite 2xxx": "2005 2007 2008 2009 2010 2011 2012 2013 2014",
 		"09ae Tripp Lite 3xxx": "3008 3009 3010 3011 3012 3013 3014 3015 3016 3018 3024 3026 " +
@@ -557,7 +551,7 @@ func TestFamilyOfAProduct(t *testing.T) {
 			require.Equal(t, !strings.HasPrefix(name, "("), ok, "%s:%s", vendor, product)
 			if ok {
 				require.Equal(t, name, f.name, "%s:%s", vendor, product)
-				require.Equal(t, name == unsupported, f.unsupported != "", "%s:%s", vendor, product)
+				require.Equal(t, name == framed, f.framed, "%s:%s", vendor, product)
 				require.Equal(t, product == "3028", f.iface == 1,
 					"%s:%s: the UPS of a 3028 is on its second interface", vendor, product)
 			}

@@ -28,11 +28,14 @@ type State struct {
 	Config  Config        `json:"config,omitzero"`
 	Input   Input         `json:"input,omitzero"`
 	Output  Output        `json:"output,omitzero"`
+	Outlets Outlets       `json:"outlets,omitzero"`
 	Battery BatterySystem `json:"battery,omitzero"`
 
 	// Temperature is that of the unit itself in degrees Celsius; few families have it.
 	Temperature Value[float64] `json:"unit temperature,omitzero"`
-	// RemainingCapacity is the charge of the battery in percent of full, 0 to 100.
+	// RemainingCapacity is the charge of the battery in percent of full, 0 to 100. Some units of
+	// product 0001 have been seen to say 0 through an hour on battery: their 0 is believed only
+	// beside BelowRemainingCapacityLimit (NUT #2258).
 	RemainingCapacity Value[float64] `json:"health,omitzero"`
 	// RunTimeToEmpty is how long the battery can carry the present load. The JSON has it in seconds.
 	RunTimeToEmpty Value[time.Duration] `json:"time to empty,omitzero"`
@@ -115,6 +118,15 @@ type Config struct {
 	FirmwareVersion Value[uint16] `json:"firmware version,omitzero"`
 	// ProtocolVersion is the communication protocol; it is 2012 on a unit with product id 2012.
 	ProtocolVersion Value[BCD] `json:"protocol version,omitzero"`
+	// Firmware is the part and the revision of the UPS firmware, such as "1218 A". Only units of
+	// product 0001 have it.
+	Firmware Value[string] `json:"firmware,omitzero"`
+	// UnitID is the number that somebody gave the unit, 1 to 65534. Only units of product 0001 have
+	// it; it holds nothing until it is set.
+	UnitID Value[uint16] `json:"unit id,omitzero"`
+	// Outlets is the number of outlet groups that the unit can switch, 0 to 8. Only units of product
+	// 0001 say it.
+	Outlets Value[uint16] `json:"outlets,omitzero"`
 	// DeviceChemistry is the chemistry of the battery, such as "PbAC" for lead acid. It is read on
 	// Linux alone, where this user may open the unit's node under /dev/bus/usb.
 	DeviceChemistry Value[string] `json:"device chemistry,omitzero"`
@@ -147,9 +159,23 @@ type Output struct {
 	On Value[bool] `json:"on,omitzero"`
 }
 
+// Outlets tells which of the switched groups of outlets are on. A unit has Config.Outlets of them.
+// Only units of product 0001 are known to say so.
+type Outlets struct {
+	Outlet1 Value[bool] `json:"1,omitzero"`
+	Outlet2 Value[bool] `json:"2,omitzero"`
+	Outlet3 Value[bool] `json:"3,omitzero"`
+	Outlet4 Value[bool] `json:"4,omitzero"`
+	Outlet5 Value[bool] `json:"5,omitzero"`
+	Outlet6 Value[bool] `json:"6,omitzero"`
+	Outlet7 Value[bool] `json:"7,omitzero"`
+	Outlet8 Value[bool] `json:"8,omitzero"`
+}
+
 // BatterySystem is what is measured at the battery.
 type BatterySystem struct {
-	// Voltage is in volts.
+	// Voltage is that of the whole battery in volts. Units of product 0001 measure one block of 12 V:
+	// theirs is multiplied by the number of blocks, which the nominal voltage tells.
 	Voltage Value[float64] `json:"voltage,omitzero"`
 	// Temperature is in degrees Celsius; few families have it.
 	Temperature Value[float64] `json:"temperature,omitzero"`

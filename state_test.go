@@ -32,7 +32,8 @@ var everything = record{
 			FullChargeCapacity: ValueOf(95.0), WarningCapacityLimit: ValueOf(30.0),
 			RemainingCapacityLimit: ValueOf(10.0), CommunicationVersion: ValueOf(uint16(262)),
 			FirmwareVersion: ValueOf(uint16(34)), ProtocolVersion: ValueOf(BCD(0x2012)),
-			DeviceChemistry: ValueOf("PbAC"),
+			DeviceChemistry: ValueOf("PbAC"), Firmware: ValueOf("1218 A"),
+			UnitID: ValueOf(uint16(7)), Outlets: ValueOf(uint16(8)),
 		},
 		Input: Input{
 			Voltage: ValueOf(0.0), Frequency: ValueOf(0.0),
@@ -41,6 +42,11 @@ var everything = record{
 		Output: Output{
 			Voltage: ValueOf(117.2), Frequency: ValueOf(59.9), Current: ValueOf(2.2),
 			ActivePower: ValueOf(324.0), PercentLoad: ValueOf(14.0), On: ValueOf(true),
+		},
+		Outlets: Outlets{
+			Outlet1: ValueOf(true), Outlet2: ValueOf(true), Outlet3: ValueOf(false),
+			Outlet4: ValueOf(true), Outlet5: ValueOf(true), Outlet6: ValueOf(true),
+			Outlet7: ValueOf(true), Outlet8: ValueOf(false),
 		},
 		Battery:           BatterySystem{Voltage: ValueOf(27.5), Temperature: ValueOf(24.85)},
 		Temperature:       ValueOf(31.5),
@@ -95,6 +101,9 @@ const everythingAsJSON = `{
 		"remaining capacity limit": 10,
 		"communication version": 262,
 		"firmware version": 34,
+		"firmware": "1218 A",
+		"unit id": 7,
+		"outlets": 8,
 		"protocol version": "2012",
 		"device chemistry": "PbAC"
 	},
@@ -111,6 +120,16 @@ const everythingAsJSON = `{
 		"power": 324,
 		"load": 14,
 		"on": true
+	},
+	"outlets": {
+		"1": true,
+		"2": true,
+		"3": false,
+		"4": true,
+		"5": true,
+		"6": true,
+		"7": true,
+		"8": false
 	},
 	"battery": {
 		"voltage": 27.5,

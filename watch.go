@@ -382,7 +382,7 @@ func (p *poller) announced(h heardInput) {
 	case h.at.Before(p.view.Time):
 		return // the status that was read since then is newer
 	}
-	update, ok := (*current).announced(h.report)
+	update, ok := (*current).(announcer).announced(h.report)
 	switch {
 	case !ok:
 		return

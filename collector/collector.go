@@ -37,8 +37,8 @@ type Collector struct {
 	ctx     context.Context   // of each scrape
 	numat   *string           // the hostname of WithNumat
 
-	success, up, info, status *prometheus.Desc
-	readings                  map[string]*prometheus.Desc // by key of the field
+	success, up, info, status, outlet *prometheus.Desc
+	readings                          map[string]*prometheus.Desc // by key of the field
 }
 
 // Option changes how a Collector works.
@@ -79,6 +79,7 @@ func New(source Source, opts ...Option) *Collector {
 	c.up = desc("up", "Whether the UPS answered; 0 leaves out its other series.")
 	c.info = desc("info", "What the UPS is, in the labels; always 1.", infoLabels...)
 	c.status = desc("status", "The flags that the UPS reports: 1 for true, 0 for false.", "flag")
+	c.outlet = desc("outlet_on", "Whether the group of outlets is switched on.", "outlet")
 	c.readings = map[string]*prometheus.Desc{}
 	for _, field := range tripplite.Fields() {
 		if s, ok := seriesOf[field.Key]; ok {
@@ -99,6 +100,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- c.up
 	ch <- c.info
 	ch <- c.status
+	ch <- c.outlet
 	for _, d := range c.readings {
 		ch <- d
 	}
@@ -147,6 +149,8 @@ func (c *Collector) unit(ch chan<- prometheus.Metric, unit tripplite.Reading) {
 		n, _ := datum.Number()
 		if flag, ok := strings.CutPrefix(field.Key, "status."); ok {
 			ch <- gauge(c.status, n, append(labels, snakeCase(flag))...)
+		} else if outlet, ok := strings.CutPrefix(field.Key, "outlets."); ok {
+			ch <- gauge(c.outlet, n, append(labels, outlet)...)
 		} else if desc, ok := c.readings[field.Key]; ok {
 			if field.Unit == "%" {
 				n /= 100

@@ -115,6 +115,7 @@ var shownAs = map[string]struct {
 	"config.full charge capacity":     {"config_full_charge_capacity_ratio", 100},
 	"config.warning capacity limit":   {"config_warning_capacity_ratio", 100},
 	"config.remaining capacity limit": {"config_remaining_capacity_ratio", 100},
+	"config.outlets":                  {"config_outlets", 1},
 }
 
 // Each capture has the values that its unit must show, written by hand from the capture's source.
@@ -131,8 +132,11 @@ func TestEveryCapture(t *testing.T) {
 			require.NoError(t, json.Unmarshal(c.Expect, &expect))
 			for key, value := range leaves("", expect) {
 				flag, isFlag := strings.CutPrefix(key, "status.")
+				outlet, isOutlet := strings.CutPrefix(key, "outlets.")
 				series, isReading := shownAs[key]
 				switch {
+				case isOutlet:
+					want[`outlet_on{outlet="`+outlet+`"}`] = number(value)
 				case isFlag:
 					flag = strings.ReplaceAll(flag, " ", "_")
 					want[`status{flag="`+flag+`"}`] = number(value)
@@ -186,6 +190,8 @@ func TestEveryReadingIsShown(t *testing.T) {
 		"config.communication version": "communication_version",
 		"config.protocol version":      "protocol_version",
 		"config.device chemistry":      "device_chemistry",
+		"config.firmware":              "firmware",
+		"config.unit id":               "unit_id",
 	}
 	shown := map[string]bool{}
 	for _, field := range tripplite.Fields() {
@@ -200,6 +206,9 @@ func TestEveryReadingIsShown(t *testing.T) {
 			case isFlag:
 				flag = strings.ReplaceAll(flag, " ", "_")
 				want = `tripplite_status{flag="` + flag + `",path=""} 0`
+			case strings.HasPrefix(field.Key, "outlets."):
+				outlet := strings.TrimPrefix(field.Key, "outlets.")
+				want = `tripplite_outlet_on{outlet="` + outlet + `",path=""} 0`
 			case label != "":
 				want = label + `="` + text + `"`
 			}
@@ -236,8 +245,8 @@ func TestWhatAUnitIsShownAs(t *testing.T) {
 	partial := &tripplite.PartialError{Reports: []*tripplite.ReportError{stalled}}
 	about := func(name, path, product string) string {
 		return `tripplite_info{communication_version="",device_chemistry="",family="",` +
-			`firmware_version="",manufacturer="",` + name + `path="` + path + `",product="` + product +
-			`",product_id="",protocol_version="",serial="",vendor_id=""} 1`
+			`firmware="",firmware_version="",manufacturer="",` + name + `path="` + path + `",product="` + product +
+			`",product_id="",protocol_version="",serial="",unit_id="",vendor_id=""} 1`
 	}
 	for _, test := range []struct {
 		name string

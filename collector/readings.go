@@ -44,11 +44,13 @@ var seriesOf = map[string]series{
 		"Capacity of the full battery as a part of its design capacity, 0 to 1."},
 	"config.warning capacity limit":   {name: "config_warning_capacity_ratio"},
 	"config.remaining capacity limit": {name: "config_remaining_capacity_ratio"},
+	"config.outlets":                  {name: "config_outlets"},
 }
 
 var infoLabels = []string{
 	"vendor_id", "product_id", "family", "manufacturer", "product", "serial",
 	"firmware_version", "communication_version", "protocol_version", "device_chemistry",
+	"firmware", "unit_id",
 }
 
 // infoOf returns the values of infoLabels. One that is not known is empty, which to Prometheus is
@@ -60,6 +62,7 @@ func infoOf(unit tripplite.Reading) []string {
 		text(info.Manufacturer), text(info.Product), text(info.Serial),
 		known(config.FirmwareVersion), known(config.CommunicationVersion),
 		known(config.ProtocolVersion), known(config.DeviceChemistry),
+		known(config.Firmware), known(config.UnitID),
 	}
 }
 

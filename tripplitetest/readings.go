@@ -127,6 +127,12 @@ func (u *UPS) now() map[string]float64 {
 // fields returns all that the unit's reports have, with what it answers now.
 func (u *UPS) fields() []tripplite.DumpField {
 	d := tripplite.Dump{Descriptor: u.capture.UPS().Descriptor}
+	if framed := u.dev.Framed(); framed != nil {
+		for _, e := range framed.Exchanges() {
+			d.Exchanges = append(d.Exchanges, tripplite.RawExchange{Command: e.Command, Reply: e.Reply})
+		}
+		return d.Fields()
+	}
 	for id := range 1 << 8 {
 		if payload, ok := u.dev.Payload(byte(id)); ok {
 			report := append([]byte{byte(id)}, payload...)
@@ -144,16 +150,14 @@ func (u *UPS) write(values map[string]float64, required ...string) {
 	found := false
 	for _, f := range u.fields() {
 		value, wanted := values[f.Key]
-		if f.Report != "feature" || !wanted || f.Raw.IsZero() {
+		if f.Report == "input" || !wanted || f.Raw.IsZero() {
 			continue
 		}
 		raw, err := f.Encode(value)
 		if err != nil {
 			u.t.Fatalf("tripplitetest: the %s: %v", u.capture.Name, err)
 		}
-		payload, _ := u.dev.Payload(f.ID)
-		put(payload, f, raw)
-		u.dev.Set(f.ID, payload...)
+		u.put(f, raw)
 		found = found || slices.Contains(required, f.Key)
 	}
 	if !found {
@@ -165,6 +169,17 @@ func (u *UPS) write(values map[string]float64, required ...string) {
 			u.dev.Push(append([]byte{id}, inputs[id]...)...)
 		}
 	}
+}
+
+// put changes a number in what the unit answers with.
+func (u *UPS) put(f tripplite.DumpField, raw uint32) {
+	if framed := u.dev.Framed(); framed != nil {
+		framed.Change(f.ID, func(data []byte) { f.Put(data, raw) })
+		return
+	}
+	payload, _ := u.dev.Payload(f.ID)
+	f.Put(payload, raw)
+	u.dev.Set(f.ID, payload...)
 }
 
 // inputs returns the payloads of the input reports as the unit would send them now. They say what
@@ -183,7 +198,7 @@ func (u *UPS) inputs() map[byte][]byte {
 		for _, from := range fields {
 			raw, answered := from.Raw.Get()
 			if from.Report == "feature" && from.Key == f.Key && answered {
-				put(payloads[f.ID], f, raw)
+				f.Put(payloads[f.ID], raw)
 				if from.ID == f.ID {
 					break
 				}
@@ -191,13 +206,4 @@ func (u *UPS) inputs() map[byte][]byte {
 		}
 	}
 	return payloads
-}
-
-// put packs a number as HID does: little endian, least significant bit first (HID 1.11, 5.8).
-func put(payload []byte, f tripplite.DumpField, raw uint32) {
-	for i := range f.Size {
-		bit := f.Offset + i
-		payload[bit/8] &^= 1 << (bit % 8)
-		payload[bit/8] |= byte(raw>>i&1) << (bit % 8)
-	}
 }

@@ -68,6 +68,9 @@ func (r *Recorder) record(t capture.Type, asked, came []byte, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	unit := &r.session.Interfaces[0]
+	if n := len(unit.Traffic); t == capture.Input && n > 0 && unit.Traffic[n-1].Type == capture.Sent {
+		unit.Exchange(unit.Traffic[n-1].Bytes, came)
+	}
 	unit.Traffic = append(unit.Traffic, report)
 	i := slices.IndexFunc(unit.Reports, func(o capture.Report) bool { return o.ID == report.ID })
 	switch {

@@ -147,6 +147,20 @@ func (u *UPS) replace(id byte, instead *answer) {
 	u.answers[id] = instead
 }
 
+// Manners are the ways in which units of product 0001 have been seen to misbehave.
+type Manners = capture.Manners
+
+// SetManners makes a unit of product 0001 misbehave from now on. It fails the test for any other
+// unit.
+func (u *UPS) SetManners(m Manners) {
+	u.t.Helper()
+	framed := u.dev.Framed()
+	if framed == nil {
+		u.t.Fatalf("tripplitetest: the %s is no unit of product 0001", u.capture.Name)
+	}
+	framed.SetManners(m)
+}
+
 // Push sends an input report, its id first, as units do by themselves. A changed reading is
 // announced without it. A unit that is unplugged sends nothing.
 func (u *UPS) Push(report ...byte) { u.dev.Push(report...) }

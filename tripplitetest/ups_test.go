@@ -431,8 +431,8 @@ func TestPowerFailsAndReturnsForEveryCapture(t *testing.T) {
 			}
 			before := get(t, battery)
 			if onBattery() { // a line that has 0 V gets the nominal values
-				before.Input = tripplite.Input{
-					Voltage: before.Config.Voltage, Frequency: before.Config.Frequency}
+				before.Input.Voltage = before.Config.Voltage
+				before.Input.Frequency = before.Config.Frequency
 			}
 			for range 2 {
 				ups.PowerFailure()

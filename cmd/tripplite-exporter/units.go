@@ -103,7 +103,7 @@ func (l *logging) unit(unit tripplite.Reading, kind string) {
 	switch kind {
 	case none:
 		l.log.Info("UPS answers",
-			"path", path, "product", unit.Info.Product, "serial", unit.Info.Serial)
+			"path", path, "product", unit.Info.Model(), "serial", unit.Info.Serial)
 	case partial:
 		l.log.Warn("UPS answers in part", "path", path, "err", unit.Err)
 	case late:

@@ -106,10 +106,18 @@ func (c captureCommand) capture(d tripplite.Dump, source string) *capture.Captur
 	for _, r := range d.Inputs {
 		only.Reports = append(only.Reports, capture.ReportOf(capture.Input, r.ID, r.Bytes, r.Err))
 	}
+	for _, e := range d.Exchanges {
+		only.Exchanges = append(only.Exchanges, capture.ExchangeOf(e.Command, e.Reply, e.Err))
+	}
 	return made
 }
 
 func counted(i capture.Interface) string {
+	if i.Exchanges != nil {
+		silent := func(e capture.Exchange) bool { return e.Error == capture.Silent }
+		replied := slices.DeleteFunc(slices.Clone(i.Exchanges), silent)
+		return fmt.Sprintf("%d replies to %d commands", len(replied), len(i.Exchanges))
+	}
 	counts := map[string]int{}
 	for _, r := range i.Reports {
 		counts[cmp.Or(string(r.Error), string(r.Type))]++
@@ -167,14 +175,18 @@ func explained(c *capture.Capture) string {
 			older := func(o tripplite.RawReport) bool { return o.ID == raw.ID }
 			d.Inputs = append(slices.DeleteFunc(d.Inputs, older), raw)
 		}
-		report := fmt.Sprintf("%s %02x", r.Type, raw.ID)
+		report := reportName(string(r.Type), raw.ID)
 		came[report] = cmp.Or(fmt.Sprintf("% x", r.Bytes), string(r.Error))
+	}
+	for _, e := range from.Exchanges {
+		d.Exchanges = append(d.Exchanges, tripplite.RawExchange{Command: e.Command, Reply: e.Reply})
+		came[reportName("reply", e.Command[1])] = cmp.Or(fmt.Sprintf("% x", e.Reply), string(e.Error))
 	}
 	fields, understood := d.Fields(), 0
 	rows := [][]string{{"REPORT", "BITS", "RAW", "VALUE", "STATE", "PATH"}}
 	declared := map[string]bool{}
 	for _, f := range fields {
-		report := fmt.Sprintf("%s %02x", f.Report, f.ID)
+		report := reportName(f.Report, f.ID)
 		declared[report] = true
 		if f.Key != "" {
 			understood++
@@ -192,9 +204,17 @@ func explained(c *capture.Capture) string {
 	if len(d.Descriptor) > 0 {
 		descriptor = fmt.Sprintf("a report descriptor of %d bytes", len(d.Descriptor))
 	}
-	head := printable(joined("  ", d.Info.Path, orDash(d.Info.Product), idOf(d.Info)+", "+descriptor))
+	head := printable(joined("  ", d.Info.Path, orDash(d.Info.Model()), idOf(d.Info)+", "+descriptor))
 	return fmt.Sprintf("%s\n%d fields, %d of them understood\n\n%s",
 		head, len(fields), understood, table(rows, 100))
+}
+
+// reportName names a report by its id, and a reply by its letter.
+func reportName(report string, id byte) string {
+	if report == "reply" && id >= ' ' {
+		return fmt.Sprintf("reply %c", id)
+	}
+	return fmt.Sprintf("%s %02x", report, id)
 }
 
 // cells returns the columns of a field behind its report.
@@ -215,6 +235,8 @@ func cells(f tripplite.DumpField, came string) []string {
 		case understood:
 			value = joined(" ", f.Reading, field.Unit)
 		}
+	} else if b := strings.Fields(came); f.Report == "reply" && len(b) > (f.Offset+f.Size)/8 {
+		came, value = strings.Join(b[1+f.Offset/8:][:f.Size/8], " "), f.Reading
 	}
 	return []string{bits, came, value, cmp.Or(f.Key, "?"), f.Path}
 }

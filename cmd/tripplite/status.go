@@ -52,7 +52,7 @@ func block(r tripplite.Reading) string {
 		id = idOf(r.Info)
 	}
 	heading := joined("  ", paint(bold, printable(r.Info.Path)),
-		printable(joined("  ", r.Info.Product, id, r.Info.Family)))
+		printable(joined("  ", r.Info.Model(), id, r.Info.Family)))
 	text := ansi.Truncate(heading, columns, "…") + "\n\n"
 	if !tripplite.HasState(r.Err) {
 		lines := wrap(printable("NO READING: "+reason(r.Err)), columns-4, "")

@@ -201,7 +201,7 @@ func (s *session) list(units []unit) error {
 			s.warn(err) // which says what to do
 		}
 		rows = append(rows, []string{info.Path, idOf(info), orDash(info.Family),
-			orDash(info.Product), orDash(info.Serial), access(err)})
+			orDash(info.Model()), orDash(info.Serial), access(err)})
 	}
 	width := math.MaxInt // a program wants a line for each unit
 	if terminal := terminalFile(s.stdout); terminal != nil {

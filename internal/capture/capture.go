@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tripplite-go/tripplite/internal/frame"
 	"github.com/tripplite-go/tripplite/testdata"
 )
 
@@ -49,8 +50,20 @@ type Interface struct {
 	Descriptor       Bytes    `json:"descriptor,omitempty"`
 	DescriptorOrigin Origin   `json:"descriptor_origin,omitempty"`
 	Reports          []Report `json:"reports"`
+	// Exchanges are what a unit of the framed protocol was asked, and what it replied.
+	Exchanges []Exchange `json:"exchanges,omitempty"`
 	// Traffic is every transfer of a recorded session, in its order.
 	Traffic []Report `json:"traffic,omitempty"`
+}
+
+// Exchange is one command to a unit of the framed protocol, and its reply as it came, the letter
+// first.
+type Exchange struct {
+	Command Bytes  `json:"command"`
+	Reply   Bytes  `json:"reply,omitempty"`
+	Error   Error  `json:"error,omitempty"`
+	Origin  Origin `json:"origin"`
+	Note    string `json:"note,omitempty"`
 }
 
 // Report is what came back for one report: its bytes, report id first, or how it failed.
@@ -61,6 +74,20 @@ type Report struct {
 	Error  Error  `json:"error,omitempty"`
 	Origin Origin `json:"origin"`
 	Note   string `json:"note,omitempty"`
+}
+
+// Exchange adds what a unit of the framed protocol replied to a feature report that was sent, id
+// first. It does nothing where they are no command and its reply, or there is a reply already.
+func (i *Interface) Exchange(sent, reply []byte) {
+	if len(sent) == 0 || sent[0] != 0 {
+		return
+	}
+	letter, data, err := frame.ParseCommand(sent[1:])
+	e := Exchange{Command: frame.Command(letter, data...), Reply: reply, Origin: Captured}
+	same := func(o Exchange) bool { return bytes.Equal(o.Command, e.Command) }
+	if err == nil && e.check() == nil && !slices.ContainsFunc(i.Exchanges, same) {
+		i.Exchanges = append(i.Exchanges, e)
+	}
 }
 
 // Type says which of a report id's reports is meant.
@@ -75,6 +102,9 @@ const (
 
 // Error says how a unit failed to answer.
 type Error string
+
+// Silent is a unit that gave no reply to a command.
+const Silent Error = "silent"
 
 // An Empty answer is one of no bytes, which units give for a report that they declare and do not
 // provide. A Stall is an answer that the unit refused. A WrongID is an answer whose bytes, which
@@ -219,6 +249,11 @@ func (c *Capture) check() error {
 			}
 			features[r.ID] = features[r.ID] || r.Type == Feature
 		}
+		for _, e := range i.Exchanges {
+			if err := e.check(); err != nil {
+				return fmt.Errorf("interface %d, command % x: %w", n, []byte(e.Command), err)
+			}
+		}
 	}
 	return nil
 }
@@ -251,6 +286,32 @@ func ReportOf(t Type, id byte, bytes []byte, err error) Report {
 		r.Error = WrongID
 	}
 	return r
+}
+
+// ExchangeOf returns what came of a command: the reply as it came, or an error.
+func ExchangeOf(command, reply []byte, err error) Exchange {
+	e := Exchange{Command: command, Reply: reply, Origin: Captured}
+	if err != nil {
+		e.Reply, e.Error, e.Note = nil, Silent, err.Error()
+	}
+	return e
+}
+
+// check returns why the exchange cannot be replayed.
+func (e Exchange) check() error {
+	letter, _, err := frame.ParseCommand(e.Command)
+	switch {
+	case err != nil:
+		return err
+	case e.Origin != Captured && e.Origin != Composed:
+		return fmt.Errorf(`origin must be %q or %q`, Captured, Composed)
+	case e.Error == Silent && len(e.Reply) == 0:
+		return nil
+	case e.Error != "", len(e.Reply) == 0, len(e.Reply) > frame.Size, e.Reply[0] != letter:
+		return fmt.Errorf("it must have a reply of at most %d bytes that begins with its letter, "+
+			"or error %q", frame.Size, Silent)
+	}
+	return nil
 }
 
 // check returns why the report cannot be replayed. It may be one of traffic, or follow a feature

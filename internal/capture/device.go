@@ -16,13 +16,14 @@ type Device struct {
 	mu       sync.Mutex
 	features map[byte][]byte
 	inputs   [][]byte  // the input reports that nobody has read yet
+	framed   *Framed   // nil of a unit without exchanges
 	failure  error     // of every transfer, or nil
 	changed  sync.Cond // inputs or failure, or a read has timed out
 }
 
 // Device opens interface n of the capture. It panics where there is none, as indexing a slice does.
 func (c *Capture) Device(n int) *Device {
-	d := &Device{features: map[byte][]byte{}}
+	d := &Device{features: map[byte][]byte{}, framed: NewFramed(c.Interfaces[n].Exchanges)}
 	d.changed.L = &d.mu
 	for _, r := range c.Interfaces[n].Reports {
 		switch {
@@ -107,10 +108,24 @@ func (d *Device) GetFeatureReport(b []byte) (int, error) {
 	return copy(b, report), nil
 }
 
-// SendFeatureReport stores the report, so that a later read shows what was written.
+// Framed returns how the unit replies to commands, or nil where it takes none.
+func (d *Device) Framed() *Framed { return d.framed }
+
+// SendFeatureReport stores the report, so that a later read shows what was written. A unit of the
+// framed protocol takes it for a command, and replies by input reports.
 func (d *Device) SendFeatureReport(b []byte) (int, error) {
 	if err := d.Refuses(b); err != nil {
 		return 0, err
+	}
+	if d.framed != nil && b[0] == 0 {
+		for reply, late := range d.framed.Take(b[1:]) {
+			if late == 0 {
+				d.Push(reply...)
+			} else {
+				time.AfterFunc(late, func() { d.Push(reply...) })
+			}
+		}
+		return len(b), nil
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

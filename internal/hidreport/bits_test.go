@@ -34,6 +34,13 @@ func TestBits(t *testing.T) {
 		got, ok := Bits(payload, test.offset, test.size)
 		require.True(t, ok)
 		require.Equal(t, test.want, got, "%d bits at %d", test.size, test.offset)
+
+		written := bytes.Clone(payload)
+		SetBits(written, test.offset, test.size, ^test.want)
+		got, _ = Bits(written, test.offset, test.size)
+		require.Equal(t, ^test.want<<(32-test.size)>>(32-test.size), got)
+		SetBits(written, test.offset, test.size, test.want)
+		require.Equal(t, payload, written, "what is beside it stays")
 	}
 }
 

@@ -90,6 +90,15 @@ func Bits(payload []byte, offset, size int) (uint32, bool) {
 	return uint32(raw >> (offset % 8) & (1<<size - 1)), true
 }
 
+// SetBits is the reverse of Bits. It panics where the payload does not have them.
+func SetBits(payload []byte, offset, size int, raw uint32) {
+	for i := range size {
+		bit := offset + i
+		payload[bit/8] &^= 1 << (bit % 8)
+		payload[bit/8] |= byte(raw>>i&1) << (bit % 8)
+	}
+}
+
 // Type is one of the three kinds of reports (6.2.2.5).
 type Type string
 

@@ -2,6 +2,7 @@ package virtualups
 
 import (
 	"slices"
+	"time"
 
 	"github.com/tripplite-go/tripplite/internal/capture"
 )
@@ -16,9 +17,10 @@ type Interface struct {
 	descriptor []byte
 	reports    map[reportKey]Answer
 	faults     map[byte]Fault
-	fault      Fault         // of every report that has none of its own
-	inputs     [][]byte      // wait for an interrupt read; of the first some may have been read
-	pushed     chan struct{} // has an element when inputs may have grown
+	fault      Fault           // of every report that has none of its own
+	inputs     [][]byte        // wait for an interrupt read; of the first some may have been read
+	pushed     chan struct{}   // has an element when inputs may have grown
+	framed     *capture.Framed // nil of a unit without exchanges
 }
 
 type reportKey struct {
@@ -35,6 +37,7 @@ func newInterface(u *UPS, number int, source capture.Interface) *Interface {
 		reports:    map[reportKey]Answer{},
 		faults:     map[byte]Fault{},
 		pushed:     make(chan struct{}, 1),
+		framed:     capture.NewFramed(source.Exchanges),
 	}
 	for _, r := range source.Reports {
 		i.reports[reportKey{r.Type, byte(r.ID)}] = Answer{Bytes: r.Bytes, Stall: r.Error == capture.Stall}
@@ -136,7 +139,15 @@ func (i *Interface) answerGet(t capture.Type, id byte) Answer {
 	return fault(a)
 }
 
-// answerSet stores what was written, so that a later read shows it.
+// Framed returns how the interface replies to commands, or nil where it takes none.
+func (i *Interface) Framed() *capture.Framed { return i.framed }
+
+// replyTime is how long a unit of the framed protocol takes to reply. Real ones take 80 ms at best,
+// which would only make tests slow.
+const replyTime = 10 * time.Millisecond
+
+// answerSet stores what was written, so that a later read shows it. A unit of the framed protocol
+// takes it for a command and replies by its interrupt endpoint.
 func (i *Interface) answerSet(t capture.Type, id byte, data []byte) Answer {
 	i.ups.mu.Lock()
 	key := reportKey{t, id}
@@ -146,8 +157,15 @@ func (i *Interface) answerSet(t capture.Type, id byte, data []byte) Answer {
 		Write{Interface: i.number, Type: t, ID: id, Bytes: slices.Clone(data)})
 	i.ups.mu.Unlock()
 
-	a := fault(Answer{Stall: !ok})
+	command := i.framed != nil && id == 0
+	a := fault(Answer{Stall: !ok && !command})
 	a.Bytes = nil
+	if command && !a.Stall && !a.Never {
+		for reply, late := range i.framed.Take(data) {
+			time.AfterFunc(replyTime+late, func() { i.Push(reply...) })
+		}
+		return a
+	}
 	if a.Stall {
 		return a
 	}

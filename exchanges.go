@@ -1,0 +1,207 @@
+package tripplite
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/tripplite-go/tripplite/internal/frame"
+)
+
+// explainExchanges returns what each byte of each reply is. The bytes that no variant explains are
+// fields, too.
+func explainExchanges(exchanges []RawExchange) []DumpField {
+	replies := map[byte][]byte{} // their data, by letter
+	var order []byte
+	for _, e := range exchanges {
+		letter, _, err := frame.ParseCommand(e.Command)
+		if err != nil || slices.Contains(order, letter) {
+			continue
+		}
+		order = append(order, letter)
+		if came, data, err := frame.ParseReply(e.Reply, -1); err == nil && came == letter {
+			replies[letter] = data
+		}
+	}
+	var r record
+	questions := []question{protocolQuestion}
+	protocolQuestion.decode(replies[0], &r)
+	if v := variantOf(r.state.Config.ProtocolVersion.Or(0), replies[nominalASCII.letter]); v != nil {
+		questions = append(questions, v.questions...)
+	}
+	for i := range questions {
+		q := &questions[i]
+		if data, ok := q.data(replies[q.letter]); ok && q.nonsense(data) == nil {
+			q.decode(data, &r)
+		}
+	}
+	judge(&r)
+	var fields []DumpField
+	for _, letter := range order {
+		q := question{letter: letter, bytes: -1}
+		if i := slices.IndexFunc(questions, func(q question) bool { return q.letter == letter }); i >= 0 {
+			q = questions[i]
+		}
+		data, _ := q.data(replies[letter])
+		fields = append(fields, q.explain(data, &r)...)
+	}
+	return fields
+}
+
+// data returns the data of a reply without what is behind them.
+func (q *question) data(behindLetter []byte) ([]byte, bool) {
+	if q.bytes < 0 {
+		data, _, ended := bytes.Cut(behindLetter, []byte{'\r'})
+		return data, ended
+	}
+	_, data, err := frame.ParseReply(append([]byte{q.letter}, behindLetter...), q.bytes)
+	return data, err == nil
+}
+
+// explain returns the fields of a reply on a unit whose readings r has.
+func (q *question) explain(data []byte, r *record) []DumpField {
+	var fields []DumpField
+	letter, _, _ := strings.Cut(q.title(), ",")
+	add := func(p *part, key string) {
+		f := DumpField{
+			Report: "reply", ID: q.letter, Path: letter + "." + p.name, Offset: 8 * p.at, Size: 8 * p.bytes,
+			Key: key, from: &framedField{p, key, data, r},
+		}
+		if raw, ok := p.number(data); ok {
+			f.Raw = ValueOf(raw)
+		}
+		if key != "" {
+			var s record
+			s.state.Config = r.state.Config
+			own := question{parts: []part{*p}}
+			own.decode(data, &s)
+			if _, known := fieldOf(key).at(r).value(); known { // it may be judged to say nothing
+				f.Reading, _ = fieldOf(key).at(&s).text()
+			}
+		}
+		fields = append(fields, f)
+	}
+	covered := 0
+	for _, p := range q.inOrder() {
+		if p.at > covered {
+			add(unused(covered, p.at-covered), "")
+		}
+		covered = max(covered, p.at+p.bytes)
+		for _, key := range p.keys() {
+			add(&p, key)
+		}
+	}
+	if rest := max(q.bytes, len(data)) - covered; rest > 0 {
+		add(unused(covered, rest), "")
+	}
+	return fields
+}
+
+func unused(at, bytes int) *part {
+	return &part{at: at, bytes: bytes, coding: asciiText, name: "unused"}
+}
+
+// inOrder returns the parts in the order of their bytes.
+func (q *question) inOrder() []part {
+	return slices.SortedStableFunc(slices.Values(q.parts), func(a, b part) int { return a.at - b.at })
+}
+
+// keys returns the keys of the fields that a part has, or one empty one.
+func (p *part) keys() []string {
+	keys := map[string]bool{}
+	for _, values := range p.codes {
+		for key := range values {
+			keys[key] = true
+		}
+	}
+	if p.codes == nil || len(keys) == 0 {
+		return []string{p.key}
+	}
+	return slices.Sorted(maps.Keys(keys))
+}
+
+// framedField is a field of a reply, with the reply and what else is known of the unit.
+type framedField struct {
+	part *part
+	key  string
+	data []byte
+	r    *record
+}
+
+// encode returns the number for a value. Of several codes that say it, it takes the one that says
+// the most of what the present one says of other fields.
+func (f *framedField) encode(value float64) (uint32, error) {
+	p := f.part
+	now, _ := p.raw(f.data)
+	fit := -1
+	var best uint32
+	for _, code := range slices.Sorted(maps.Keys(p.codes)) {
+		says := p.codes[code]
+		if v, ok := says[f.key]; !ok || v != value {
+			continue
+		}
+		same := 0
+		for key, v := range p.codes[now] {
+			if w, ok := says[key]; ok && w == v {
+				same++
+			}
+		}
+		if same > fit {
+			fit, best = same, code
+		}
+	}
+	if fit >= 0 {
+		return best, nil
+	}
+	times, known := p.times.of(&f.r.state.Config)
+	if p.codes == nil && known && p.coding != asciiText {
+		n := value / times
+		if p.div != 0 {
+			n *= p.div
+		}
+		n = math.Round(n)
+		if most := f.most(); n >= float64(p.least) && n <= most {
+			return uint32(n), nil
+		}
+	}
+	text := fmt.Sprintf("%s cannot be %v %s", f.key, value, fieldOf(f.key).Unit)
+	return 0, errors.New(strings.TrimSpace(text))
+}
+
+// most returns the highest number that the bytes can say.
+func (f *framedField) most() float64 {
+	p := f.part
+	base := map[coding]float64{bigEndian: 256, hexDigits: 16, decimalDigits: 10}[p.coding]
+	most := math.Pow(base, float64(p.bytes)) - 1
+	if p.mask != 0 {
+		most = 1
+	}
+	if p.most != 0 {
+		most = min(most, float64(p.most))
+	}
+	return most
+}
+
+// put writes the bytes for a number.
+func (f *framedField) put(payload []byte, raw uint32) {
+	p := f.part
+	b := payload[p.at : p.at+p.bytes]
+	switch p.coding {
+	case hexDigits:
+		copy(b, fmt.Sprintf("%0*X", p.bytes, raw))
+	case decimalDigits:
+		copy(b, fmt.Sprintf("%0*d", p.bytes, raw))
+	case bigEndian:
+		if p.mask != 0 {
+			b[0] = b[0]&^byte(p.mask) | byte(raw)<<p.shift()
+			return
+		}
+		for i := range b {
+			b[i] = byte(raw >> (8 * (p.bytes - 1 - i)))
+		}
+	}
+}
