@@ -89,22 +89,6 @@ func TestAnUnknownProductIsReadByItsDescriptor(t *testing.T) {
 	assert.JSONEq(t, expected(t, "pro1500rt2u"), asExpected(t, b))
 }
 
-func TestTheFramedProtocolIsListedAndSaidToBeUnsupported(t *testing.T) {
-	c := load(t, "smart1500lcd")
-	c.ProductID, c.Interfaces = 0x0001, []capture.Interface{{Descriptor: keyboard}}
-	u := attach(t, c)[0]
-	devices, err := tripplite.Devices()
-	require.NoError(t, err)
-	require.Len(t, devices, 1)
-	assert.Equal(t, "Tripp Lite 0001", devices[0].Family)
-	_, err = tripplite.Open(u.path)
-	require.ErrorIs(t, err, tripplite.ErrUnsupported)
-	assert.ErrorContains(t, err, "framed protocol")
-	ran := tool(t, nil, "tripplite")
-	assert.Equal(t, 1, ran.status)
-	assert.Contains(t, oneLine(t, ran.stderr), "framed protocol")
-}
-
 func TestTwoIdenticalUnitsAreToldApartByTheirPorts(t *testing.T) {
 	units := attach(t, load(t, "smart1500lcd"), load(t, "smart1500lcd"))
 	units[0].SetReport(capture.Feature, 0x18, 0xd9, 0x03) // 98.5 V

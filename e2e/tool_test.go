@@ -43,8 +43,7 @@ func TestListSaysWhatCanBeOpened(t *testing.T) {
 	assert.Equal(t, 1, ran.status)
 	assert.Contains(t, oneLine(t, ran.stderr), "tripplite: no Tripp Lite UPS found")
 
-	older := load(t, "smart1500lcd")
-	older.ProductID = 0x0001
+	older := load(t, "smart500rt1u")
 	older.Serial = "FW-2263 E"
 	units := attach(t, load(t, "smart1500lcd"), load(t, "pro1500rt2u"), older)
 	byPath := func(ran result) map[string][]string {
@@ -60,14 +59,14 @@ func TestListSaysWhatCanBeOpened(t *testing.T) {
 	}
 
 	holder := units[1].open()
-	held, complaints := "yes", 1 // several programs share a unit
+	held, complaints := "yes", 0 // several programs share a unit
 	if overHidapi {
-		held, complaints = fmt.Sprintf("busy (%s, process %d)", filepath.Base(os.Args[0]), os.Getpid()), 2
+		held, complaints = fmt.Sprintf("busy (%s, process %d)", filepath.Base(os.Args[0]), os.Getpid()), 1
 	}
 	want := map[string][]string{
 		units[0].path: {"09ae:2012", "Tripp Lite 2xxx", "Tripp Lite UPS", "-", "yes"},
 		units[1].path: {"05dd:a0a0", "Delta/Minuteman", "MINUTEMAN UPS", "-", held},
-		units[2].path: {"09ae:0001", "Tripp Lite 0001", "Tripp Lite UPS", "FW-2263 E", "unsupported"},
+		units[2].path: {"09ae:0001", "Tripp Lite 0001", "SMART500RT1U", "FW-2263 E", "yes"},
 	}
 	ran = tool(t, nil, "tripplite", "list")
 	assert.Equal(t, want, byPath(ran))
