@@ -113,6 +113,8 @@ type Battery struct {
 	listener   *listener // nil while nobody hears
 	relisten   time.Time // when the input reports may be tried again
 	record     record
+	wrote      time.Time // when a command was last written
+	armed      bool      // the watchdog, by a command of this Battery
 }
 
 // options are what Open, New and a Bank can be told.
@@ -339,6 +341,7 @@ func (b *Battery) work() {
 		b.serve(ctx, cancel)
 		cancel()
 	}
+	b.disarm()
 	b.shut()
 }
 

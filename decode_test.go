@@ -196,9 +196,9 @@ var decodeCases = []struct{ report, state string }{
 	{"11 03", `{"controls": {"audible alarm control": "muted"}}`},
 	{"11 04", `{}`},
 
-	{"15 14 00", `{"controls": {"delay before shutdown": 20}}`},
-	{"15 00 00", `{"controls": {"delay before shutdown": 0}}`}, // its last second
-	{"15 fe ff", `{"controls": {"delay before shutdown": 65534}}`},
+	{"15 14 00", `{"delay before shutdown": 20}`},
+	{"15 00 00", `{"delay before shutdown": 0}`}, // its last second
+	{"15 fe ff", `{"delay before shutdown": 65534}`},
 	{"15 ff ff", `{}`}, // idle: upsc of a 2012
 
 	{"61 19 00", `{"controls": {"delay before startup": 25}}`},
@@ -216,6 +216,10 @@ var decodeCases = []struct{ report, state string }{
 	{"52 00", `{"controls": {"watchdog": 0}}`}, // off: upsc of a 2012
 	{"52 3c", `{"controls": {"watchdog": 60}}`},
 	{"52 ff", `{"controls": {"watchdog": 255}}`},
+
+	{"b6 00", `{"controls": {"auto restart": false}}`}, // the maker's document of protocol 2012
+	{"b6 01", `{"controls": {"auto restart": true}}`},
+	{"b6 02", `{}`},
 }
 
 // pathCases are the rows whose report id differs between families, so that only a descriptor tells
@@ -254,7 +258,7 @@ var pathCases = []struct {
 // declared are the reports of the table that the descriptors of four captures declare as features.
 var declared = map[string]string{
 	"smart1500lcdxl": "01 02 03 04 10 11 15 17 18 19 1b 1e 20 22 23 2a 30 31 32 34 35 36 37 47 " +
-		"52 6c",
+		"52 6c b6",
 	"pro1500rt2u": "01 02 03 04 06 09 0f 10 11 15 17 18 19 1b 1c 1e 20 21 22 23 2a 30 31 32 34 " +
 		"35 36 37 38 46 47 61 6c",
 	"unit-3016": "01 02 03 04 06 09 0f 10 11 15 17 18 19 1b 1c 1e 20 21 22 23 2a 30 31 32 34 35 " +
@@ -575,10 +579,11 @@ var possible = map[string][2]float64{
 	"config.protocol version":         {0, 65535},
 	"controls.audible alarm control":  {1, 3},
 	"controls.test":                   {1, 6},
-	"controls.delay before shutdown":  {0, 65534},
+	"delay before shutdown":           {0, 65534},
 	"controls.delay before startup":   {1, 65534},
 	"controls.delay before reboot":    {1, 65534},
 	"controls.watchdog":               {0, 1<<32 - 1},
+	"controls.auto restart":           {0, 1},
 }
 
 // requirePossible fails for a reading that no unit can give, whatever it sent.

@@ -47,7 +47,7 @@ var explained = []struct {
 	{0x46, 0, 16, ValueOf(uint32(0x16)), "output.current", "2.2"},
 	{0x06, 0, 16, ValueOf(uint32(0x57)), "config.low voltage transfer", "87"},
 	{0x11, 0, 8, ValueOf(uint32(2)), "controls.audible alarm control", "enabled"},
-	{0x15, 0, 16, ValueOf(uint32(0xffff)), "controls.delay before shutdown", ""}, // idle
+	{0x15, 0, 16, ValueOf(uint32(0xffff)), "delay before shutdown", ""}, // idle
 	{0x20, 0, 16, ValueOf(uint32(0x019c)), "battery.voltage", "41.2"},
 }
 

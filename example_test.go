@@ -85,7 +85,7 @@ func newFakeUPS() *fakeUPS {
 	return &fakeUPS{inputs: make(chan []byte, 1), features: map[byte][]byte{
 		0x03: {0xdc, 0x05}, // config.power: 1500 VA
 		0x11: {0x02},       // controls.audible alarm control: enabled
-		0x15: {0xff, 0xff}, // controls.delay before shutdown: none is under way
+		0x15: {0xff, 0xff}, // delay before shutdown: none is under way
 		0x18: {0x94, 0x04}, // input.voltage: 117.2 V
 		0x32: {0x42},       // status: ac present, fully charged
 		0x34: {0x64},       // health: 100 %
@@ -313,11 +313,11 @@ func ExampleBattery_Settings() {
 		return
 	}
 	fmt.Println("alarm:", settings.AudibleAlarmControl)
-	fmt.Println("shutdown in:", settings.DelayBeforeShutdown)
+	fmt.Println("start in:", settings.DelayBeforeStartup)
 
 	// Output:
 	// alarm: enabled
-	// shutdown in: unknown
+	// start in: unknown
 }
 
 // Dump has what a bug report needs: all bytes, and what they mean.

@@ -61,6 +61,7 @@ var fields = located([]Field{
 	{"battery.voltage", "V", "Battery voltage.", "battery-voltage"},
 	{"battery.temperature", "°C", "Battery temperature.", "battery-temperature"},
 	{"unit temperature", "°C", "Temperature of the unit itself.", "temperature"},
+	{"delay before shutdown", "s", "Time until the load is switched off.", ""},
 	{"status.ac present", "", "There is line power.", ""},
 	{"status.charging", "", "The battery is being charged.", ""},
 	{"status.discharging", "", "The battery carries the load.", ""},
@@ -101,9 +102,9 @@ var fields = located([]Field{
 	{"config.device chemistry", "", "Chemistry of the battery.", ""},
 	{"controls.audible alarm control", "", "State of the beeper.", "beeper"},
 	{"controls.test", "", "Result of the last battery test.", ""},
-	{"controls.delay before shutdown", "s", "Time until the load is switched off.", ""},
 	{"controls.delay before startup", "s", "Time until the load is switched on.", ""},
 	{"controls.delay before reboot", "s", "Time until the load is switched on again.", ""},
+	{"controls.auto restart", "", "The load comes back with line power after a shutdown command.", ""},
 	{"controls.watchdog", "s", "Watchdog time; 0 is off.", ""},
 })
 

@@ -134,7 +134,7 @@ var fieldUnits = map[string][]string{
 		"config.warning capacity limit", "config.remaining capacity limit",
 	},
 	"s": {
-		"time to empty", "controls.delay before shutdown", "controls.delay before startup",
+		"time to empty", "delay before shutdown", "controls.delay before startup",
 		"controls.delay before reboot", "controls.watchdog",
 	},
 	"°C": {"unit temperature", "battery.temperature"},

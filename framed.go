@@ -105,7 +105,7 @@ func (f *framed) read(ctx context.Context, want cadence, r *record) error {
 func (f *framed) due(q *question, a *asking, want cadence, r *record) bool {
 	switch {
 	case want == setting:
-		return q.status
+		return q.status || q.settings
 	case q.needs != "":
 		if n, _ := fieldOf(q.needs).at(r).number(); n == 0 {
 			return false
@@ -254,7 +254,7 @@ func (f *framed) exchange(ctx context.Context, q *question, until time.Time) ([]
 	if !time.Now().Before(until) {
 		return nil, errNoTime
 	}
-	if err := f.send(q.letter); err != nil {
+	if err := f.sendFrame(frame.Command(q.letter)); err != nil {
 		return nil, err
 	}
 	if wait := f.asked.Add(replyWait); wait.Before(until) {
@@ -281,8 +281,8 @@ func (f *framed) exchange(ctx context.Context, q *question, until time.Time) ([]
 	}
 }
 
-// send empties the queue of input reports, and sends a command without data.
-func (f *framed) send(letter byte) error {
+// sendFrame empties the queue of input reports, and sends a command.
+func (f *framed) sendFrame(command []byte) error {
 	for range maxQueued {
 		n, err := f.dev.ReadTimeout(f.buffer[:], 0)
 		if err != nil {
@@ -293,8 +293,8 @@ func (f *framed) send(letter byte) error {
 		}
 	}
 	clear(f.command[:])
-	copy(f.command[1:], frame.Command(letter))
-	f.last, f.asked = int(letter), time.Now()
+	copy(f.command[1:], command)
+	f.last, f.asked = int(command[1]), time.Now()
 	_, err := f.dev.SendFeatureReport(f.command[:])
 	switch {
 	case err == nil:

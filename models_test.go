@@ -299,23 +299,27 @@ func TestAnIdleTimerHoldsNothing(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, unhex(idle), payload)
 	}
-	settings, err := b.Settings(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, Value[time.Duration]{}, settings.DelayBeforeShutdown)
+	read := func() (State, Settings) {
+		state, err := b.Get(t.Context())
+		require.NoError(t, err)
+		settings, err := b.Settings(t.Context())
+		require.NoError(t, err)
+		return state, settings
+	}
+	state, settings := read()
+	assert.Equal(t, Value[time.Duration]{}, state.DelayBeforeShutdown)
 	assert.Equal(t, Value[time.Duration]{}, settings.DelayBeforeStartup)
 	assert.Equal(t, Value[time.Duration]{}, settings.DelayBeforeReboot)
 
 	ups.Set(0x15, 20, 0)
 	ups.Set(0x17, 1, 0)
-	settings, err = b.Settings(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, ValueOf(20*time.Second), settings.DelayBeforeShutdown)
+	state, settings = read()
+	assert.Equal(t, ValueOf(20*time.Second), state.DelayBeforeShutdown)
 	assert.Equal(t, ValueOf(time.Second), settings.DelayBeforeReboot)
 
 	ups.Set(0x15, 0, 0)
-	settings, err = b.Settings(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, ValueOf(time.Duration(0)), settings.DelayBeforeShutdown, "in its last second")
+	state, _ = read()
+	assert.Equal(t, ValueOf(time.Duration(0)), state.DelayBeforeShutdown, "in its last second")
 }
 
 func TestADeclaredReportOfNoBytesIsAbsentAndNamed(t *testing.T) {

@@ -10,6 +10,17 @@ type protocol interface {
 	// read fills r with what the unit says now. It returns nil, a *PartialError, a *ReportError, the
 	// context's error, or a lostError: then the Battery closes the device and opens it again later.
 	read(ctx context.Context, want cadence, r *record) error
+	// commands lists what the unit takes, by a reading of its state and settings that has just been
+	// made.
+	commands(r *record) []CommandInfo
+	// lacks returns why a command is not in that list: ErrUnsupported, or ErrRefused where no unit has
+	// it, and the cause.
+	lacks(command string) (err, cause error)
+	// prepare returns the writes of a command of the list. Its errors are those of read, and ErrRefused.
+	prepare(c Command, r *record) ([]step, error)
+	// write makes one write. It returns nil, an error that is answered where the unit refused it, a
+	// lostError, or another one where it is not known whether the unit took the write.
+	write(s step) error
 	// dump asks for everything once. Its errors are the context's and a lostError.
 	dump(ctx context.Context, d *Dump) error
 }

@@ -147,9 +147,10 @@ var reports = []report{
 	{id: 0x11, bytes: 1, path: "UPS.PowerSummary.AudibleAlarmControl",
 		key: "controls.audible alarm control", when: setting,
 		least: uint32(AlarmDisabled), most: uint32(AlarmMuted)},
-	// A timer at 0xffff is idle. At 0 this one may be in its last second.
+	// A timer at 0xffff is idle. At 0 this one may be in its last second. Every read asks for it, so
+	// that who looks can still stop a shutdown.
 	{id: 0x15, bytes: 2, path: "UPS.OutletSystem.Outlet.DelayBeforeShutdown",
-		key: "controls.delay before shutdown", when: setting, most: 0xfffe},
+		key: "delay before shutdown", most: 0xfffe},
 	// These two are idle at 0 as well: a 4003 and a 4004 say so all the time. Report 0x16 of a 3016,
 	// a 4003 and an a0a0 is the maker's own start timer, which counts minutes.
 	{id: 0x61, bytes: 2, path: "UPS.OutletSystem.Outlet.DelayBeforeStartup",
@@ -157,6 +158,9 @@ var reports = []report{
 	// A 1330 declares it and never answers it (NUT #297).
 	{id: 0x17, bytes: 2, mute: true, path: "UPS.OutletSystem.Outlet.DelayBeforeReboot",
 		key: "controls.delay before reboot", when: setting, least: 1, most: 0xfffe},
+	// The maker's document of protocol 2012: 1 has the load come back after a shutdown command.
+	{id: 0xb6, bytes: 1, path: "UPS.OutletSystem.Outlet.ffff00c7",
+		key: "controls.auto restart", when: setting, most: 1},
 	{id: 0x52, bytes: 1, path: "UPS.OutletSystem.Outlet.ffff0092",
 		key: "controls.watchdog", when: setting},
 }

@@ -39,6 +39,9 @@ type State struct {
 	RemainingCapacity Value[float64] `json:"health,omitzero"`
 	// RunTimeToEmpty is how long the battery can carry the present load. The JSON has it in seconds.
 	RunTimeToEmpty Value[time.Duration] `json:"time to empty,omitzero"`
+	// DelayBeforeShutdown is the time until the load is switched off. It holds nothing while no
+	// shutdown is under way, and of units of product 0001, which do not tell.
+	DelayBeforeShutdown Value[time.Duration] `json:"delay before shutdown,omitzero"`
 }
 
 // Status holds the flags of the unit's PresentStatus collections (HID Usage Tables for Power
@@ -188,15 +191,15 @@ type Settings struct {
 	AudibleAlarmControl Value[AudibleAlarm] `json:"audible alarm control,omitzero"`
 	// Test is the result of the last battery test.
 	Test Value[TestResult] `json:"test,omitzero"`
-	// DelayBeforeShutdown is the time until the load is switched off. It holds nothing while no
-	// shutdown is under way.
-	DelayBeforeShutdown Value[time.Duration] `json:"delay before shutdown,omitzero"`
 	// DelayBeforeStartup is the time until the load is switched on. It holds nothing while no start
 	// is under way.
 	DelayBeforeStartup Value[time.Duration] `json:"delay before startup,omitzero"`
 	// DelayBeforeReboot is the time until the load, switched off, is switched on again. It holds
 	// nothing while no reboot is under way.
 	DelayBeforeReboot Value[time.Duration] `json:"delay before reboot,omitzero"`
+	// AutoRestart is whether the load comes back with line power after a shutdown command. A 2012 has
+	// it (the maker's document of protocol 2012).
+	AutoRestart Value[bool] `json:"auto restart,omitzero"`
 	// Watchdog is the time without a message from the computer after which the unit power-cycles the
 	// load; 0 is off.
 	Watchdog Value[time.Duration] `json:"watchdog,omitzero"`

@@ -52,12 +52,14 @@ var everything = record{
 		Temperature:       ValueOf(31.5),
 		RemainingCapacity: ValueOf(100.0),
 		RunTimeToEmpty:    ValueOf(1004 * time.Second),
+
+		DelayBeforeShutdown: ValueOf(20 * time.Second),
 	},
 	settings: Settings{
 		AudibleAlarmControl: ValueOf(AlarmEnabled), Test: ValueOf(TestPassed),
-		DelayBeforeShutdown: ValueOf(20 * time.Second),
-		DelayBeforeStartup:  ValueOf(25 * time.Second),
-		DelayBeforeReboot:   ValueOf(10 * time.Second), Watchdog: ValueOf(time.Duration(0)),
+		DelayBeforeStartup: ValueOf(25 * time.Second),
+		DelayBeforeReboot:  ValueOf(10 * time.Second), Watchdog: ValueOf(time.Duration(0)),
+		AutoRestart: ValueOf(true),
 	},
 }
 
@@ -137,13 +139,14 @@ const everythingAsJSON = `{
 	},
 	"unit temperature": 31.5,
 	"health": 100,
-	"time to empty": 1004
+	"time to empty": 1004,
+	"delay before shutdown": 20
 }`
 
 const everySettingAsJSON = `{
 	"audible alarm control": "enabled",
 	"test": "passed",
-	"delay before shutdown": 20,
+	"auto restart": true,
 	"delay before startup": 25,
 	"delay before reboot": 10,
 	"watchdog": 0

@@ -14,6 +14,8 @@ import (
 type variant struct {
 	number    BCD // what the units answer to the command 00
 	questions []question
+	controls  string // the letters of the commands that units are known to take
+	binary    bool   // its commands have numbers where others have digits
 }
 
 // question is a letter that a unit is asked.
@@ -22,9 +24,11 @@ type question struct {
 	name   string
 	bytes  int // of data in the reply; below 0 where it is not known
 	when   cadence
-	status bool   // without it there is no State
-	needs  string // the key of a number without which, or with 0, it is not asked
-	parts  []part
+	status bool // without it there is no State
+	// settings says that it is asked for the settings too, as the status always is.
+	settings bool
+	needs    string // the key of a number without which, or with 0, it is not asked
+	parts    []part
 }
 
 // part is what some bytes of a reply mean.
@@ -69,7 +73,7 @@ type codes map[uint32]map[string]float64
 // that change. All is from facts about NUT's driver, the maker's "Communication Protocol 3003" and
 // published replies; docs/compatibility.md names the evidence for each variant.
 var variants = []variant{
-	{0x0004, []question{
+	{number: 0x0004, controls: "NGCAZW", questions: []question{
 		nominalASCII, powerOf(10), firmware,
 		status3003, voltages3003, load3003,
 		{letter: 'T', name: "temperature and frequency", bytes: 6, parts: []part{
@@ -79,7 +83,7 @@ var variants = []variant{
 		}},
 		extremes3003,
 	}},
-	{0x1001, []question{
+	{number: 0x1001, controls: "NGCW", questions: []question{
 		nominalASCII, powerOf(1), firmware,
 		// How long this reply is, is not known.
 		{letter: 'S', name: "status", bytes: -1, status: true, parts: []part{
@@ -93,7 +97,7 @@ var variants = []variant{
 		}},
 		voltages1001, output1001,
 	}},
-	{0x2001, []question{
+	{number: 0x2001, controls: "NGCAW", questions: []question{
 		nominalASCII, powerOf(1), firmware,
 		{letter: 'S', name: "status", bytes: 6, status: true, parts: []part{
 			{at: 1, bytes: 1, coding: decimalDigits, name: "self-test", codes: testCodes},
@@ -105,9 +109,9 @@ var variants = []variant{
 		}},
 		voltages1001, output1001,
 	}},
-	{0x3003, append(slices.Clone(questions3003), relays)},
-	{0x3017, questions3003},
-	{0x3005, []question{
+	{number: 0x3003, controls: "NGCAKZQJ", questions: append(slices.Clone(questions3003), relays)},
+	{number: 0x3017, controls: "NGCAZQJW", questions: questions3003},
+	{number: 0x3005, controls: "NGCAKZQJW", binary: true, questions: []question{
 		{letter: 'V', name: "nominal values", bytes: 6, when: nominal, parts: []part{
 			{at: 0, bytes: 1, name: "nominal voltage", codes: codes{
 				0: {"config.voltage": 100}, 1: {"config.voltage": 110}, 2: {"config.voltage": 120},
@@ -132,9 +136,9 @@ var variants = []variant{
 			{at: 2, bytes: 2, name: "voltage of a 12 V block", key: "battery.voltage",
 				div: 10 * 12, times: blocks, most: maxBlock * 10},
 		}},
-		{letter: 'L', name: "load", bytes: 6, parts: []part{
+		{letter: 'L', name: "load", bytes: 6, settings: true, parts: []part{
 			{at: 0, bytes: 1, name: "load", key: "output.load", most: 254},
-			{at: 3, bytes: 1, name: "restart flags"},
+			{at: 3, bytes: 1, name: "restart after shutdown", key: restartKey, mask: 1}, // by analogy
 		}},
 		{letter: 'T', name: "temperature and frequency", bytes: 6, parts: []part{
 			{at: 0, bytes: 1, name: "temperature"},
@@ -202,10 +206,10 @@ var (
 		{at: 2, bytes: 2, coding: hexDigits, name: "voltage of a 12 V block", key: "battery.voltage",
 			div: 10 * 12, times: blocks, most: maxBlock * 10},
 	}}
-	load3003 = question{letter: 'L', name: "load", bytes: 6, parts: []part{
+	load3003 = question{letter: 'L', name: "load", bytes: 6, settings: true, parts: []part{
 		{at: 0, bytes: 2, coding: hexDigits, name: "load", key: "output.load", most: 254},
 		{at: 2, bytes: 2, coding: hexDigits, name: "charger level"},
-		{at: 4, bytes: 1, name: "restart flags"},
+		{at: 4, bytes: 1, name: "restart after shutdown", key: restartKey, mask: 1},
 	}}
 	extremes3003 = question{letter: 'M', name: "lowest and highest input voltage", bytes: 4,
 		parts: []part{

@@ -105,6 +105,7 @@ var shownAs = map[string]struct {
 	"unit temperature":                {"temperature_celsius", 1},
 	"health":                          {"battery_charge_ratio", 100},
 	"time to empty":                   {"battery_runtime_seconds", 1},
+	"delay before shutdown":           {"shutdown_timer_seconds", 1},
 	"config.voltage":                  {"config_output_volts", 1},
 	"config.frequency":                {"config_hertz", 1},
 	"config.power":                    {"config_voltamperes", 1},

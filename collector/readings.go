@@ -32,6 +32,8 @@ var seriesOf = map[string]series{
 	"health": {"battery_charge_ratio",
 		"Charge of the battery as a part of full, 0 to 1."},
 	"time to empty": {name: "battery_runtime_seconds"},
+	"delay before shutdown": {"shutdown_timer_seconds",
+		"Time until the UPS switches its load off; there is no series while no shutdown is under way."},
 
 	"config.voltage":               {name: "config_output_volts"},
 	"config.frequency":             {name: "config_hertz"},

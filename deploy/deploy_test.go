@@ -257,6 +257,7 @@ func TestTheDashboardShowsWhatTheExporterHas(t *testing.T) {
 	fewFamiliesHave := []string{
 		"tripplite_battery_celsius", "tripplite_temperature_celsius", "tripplite_output_on",
 		"tripplite_input_lowest_volts", "tripplite_input_highest_volts", "tripplite_outlet_on",
+		"tripplite_shutdown_timer_seconds",
 	}
 	for _, name := range names() {
 		if !strings.HasPrefix(name, "tripplite_config_") && name != "tripplite_scrape_success" &&

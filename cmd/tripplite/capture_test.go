@@ -196,7 +196,7 @@ feature 01  0-7   120    120 V    config.voltage                   UPS.Flow.Conf
                                                                    AudibleAlarmControl
 feature 10  0-7   0      -        controls.test                    UPS.BatterySystem.Test
 feature 11  0-7   2      enabled  controls.audible alarm control   UPS.PowerSummary.
-feature 15  0-15  65535  -        controls.delay before shutdown   UPS.OutletSystem.Outlet.
+feature 15  0-15  65535  -        delay before shutdown            UPS.OutletSystem.Outlet.
 feature 18  0-15  1172   117.2 V  input.voltage                    UPS.PowerConverter.Input.Voltage
 feature 22  14    0      false    status.awaiting power            UPS.PowerConverter.PresentStatus.
 feature 23  0     1      copy     status.charging                  UPS.BatterySystem.Battery.

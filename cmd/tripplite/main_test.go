@@ -116,12 +116,12 @@ func TestWhatFailsIsAbsentAndSaid(t *testing.T) {
 		said             []string
 	}{
 		"a reading": {[]capture.ID{load}, `{"power": 324, "voltage": 117.2}`,
-			`{"audible alarm control": "enabled", "watchdog": 0}`,
+			`{"audible alarm control": "enabled", "auto restart": true, "watchdog": 0}`,
 			[]string{"smart1500lcd: report 0x1e (UPS.OutletSystem.Outlet.PercentLoad): ", "stalled"}},
 		"a setting": {[]capture.ID{beeper}, `{"load": 36, "power": 324, "voltage": 117.2}`,
-			`{"watchdog": 0}`, []string{"report 0x11 (UPS.PowerSummary.AudibleAlarmControl)"}},
+			`{"auto restart": true, "watchdog": 0}`, []string{"report 0x11 (UPS.PowerSummary.AudibleAlarmControl)"}},
 		"both": {[]capture.ID{load, beeper}, `{"power": 324, "voltage": 117.2}`,
-			`{"watchdog": 0}`, []string{"report 0x1e (", "report 0x11 ("}},
+			`{"auto restart": true, "watchdog": 0}`, []string{"report 0x1e (", "report 0x11 ("}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := tool(t, "--replay", without(t, capture.Stall, test.fails...))
