@@ -23,7 +23,6 @@ type commandedUnit struct {
 	*fakeUPS
 	mu     sync.Mutex
 	writes []noted
-	reads  int
 	write  func(n int, b []byte) error // decides about the nth write, nil takes it
 	ignore bool                        // takes writes and does nothing
 }
