@@ -1,12 +1,12 @@
 package tripplite
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tripplite-go/tripplite/internal/frame"
@@ -15,7 +15,7 @@ import (
 // explainExchanges returns what each byte of each reply is. The bytes that no variant explains are
 // fields, too.
 func explainExchanges(exchanges []RawExchange) []DumpField {
-	replies := map[byte][]byte{} // their data, by letter
+	replies := map[byte][]byte{} // by letter
 	var order []byte
 	for _, e := range exchanges {
 		letter, _, err := frame.ParseCommand(e.Command)
@@ -23,19 +23,22 @@ func explainExchanges(exchanges []RawExchange) []DumpField {
 			continue
 		}
 		order = append(order, letter)
-		if came, data, err := frame.ParseReply(e.Reply, -1); err == nil && came == letter {
-			replies[letter] = data
+		if len(e.Reply) > 0 && e.Reply[0] == letter {
+			replies[letter] = e.Reply
 		}
 	}
 	var r record
 	questions := []question{protocolQuestion}
-	protocolQuestion.decode(replies[0], &r)
-	if v := variantOf(r.state.Config.ProtocolVersion.Or(0), replies[nominalASCII.letter]); v != nil {
+	if _, data, err := protocolQuestion.parse(replies[0]); err == nil {
+		protocolQuestion.decode(data, &r)
+	}
+	_, nominal, _ := nominalASCII.parse(replies[nominalASCII.letter])
+	if v := variantOf(r.state.Config.ProtocolVersion.Or(0), nominal); v != nil {
 		questions = append(questions, v.questions...)
 	}
 	for i := range questions {
 		q := &questions[i]
-		if data, ok := q.data(replies[q.letter]); ok && q.nonsense(data) == nil {
+		if _, data, err := q.parse(replies[q.letter]); err == nil && q.nonsense(data) == nil {
 			q.decode(data, &r)
 		}
 	}
@@ -46,20 +49,10 @@ func explainExchanges(exchanges []RawExchange) []DumpField {
 		if i := slices.IndexFunc(questions, func(q question) bool { return q.letter == letter }); i >= 0 {
 			q = questions[i]
 		}
-		data, _ := q.data(replies[letter])
+		_, data, _ := q.parse(replies[letter])
 		fields = append(fields, q.explain(data, &r)...)
 	}
 	return fields
-}
-
-// data returns the data of a reply without what is behind them.
-func (q *question) data(behindLetter []byte) ([]byte, bool) {
-	if q.bytes < 0 {
-		data, _, ended := bytes.Cut(behindLetter, []byte{'\r'})
-		return data, ended
-	}
-	_, data, err := frame.ParseReply(append([]byte{q.letter}, behindLetter...), q.bytes)
-	return data, err == nil
 }
 
 // explain returns the fields of a reply on a unit whose readings r has.
@@ -92,6 +85,9 @@ func (q *question) explain(data []byte, r *record) []DumpField {
 		}
 		covered = max(covered, p.at+p.bytes)
 		for _, key := range p.keys() {
+			if group, is := strings.CutPrefix(key, "outlets."); is && absent(group, r) {
+				key = ""
+			}
 			add(&p, key)
 		}
 	}
@@ -99,6 +95,12 @@ func (q *question) explain(data []byte, r *record) []DumpField {
 		add(unused(covered, rest), "")
 	}
 	return fields
+}
+
+// absent reports whether a unit does not have an outlet group.
+func absent(group string, r *record) bool {
+	groups, known := r.state.Config.Outlets.Get()
+	return known && group > strconv.Itoa(int(groups)) // they are single digits
 }
 
 func unused(at, bytes int) *part {

@@ -1,12 +1,15 @@
 package tripplite
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/tripplite-go/tripplite/internal/frame"
 )
 
 // variant is one way in which units of product 0001 speak: which letters they are asked, and what
@@ -36,6 +39,7 @@ type part struct {
 	div       float64
 	times     factor
 	mask      uint32 // of the bits that count, 0 for all
+	padding   uint32 // of the bits that no unit sets: with one of them the number means nothing
 	// Raw numbers outside of least to most are "no value". A most of 0 stands for no bound.
 	least, most uint32
 	codes       codes
@@ -123,7 +127,7 @@ var variants = []variant{
 			{at: 1, bytes: 1, name: "self-test", codes: testCodes},
 			{at: 0, bytes: 1, name: "battery", codes: batteryCodes, most: 1},
 			{at: 2, bytes: 1, name: "fault", codes: faultCodes},
-			{at: 3, bytes: 1, name: "flags", mask: 7, codes: flagCodes, must: true},
+			flags3003,
 			{at: 4, bytes: 1, name: "charge", key: "health", most: 100},
 			{at: 5, bytes: 1, name: "tap", codes: tapCodes},
 		}},
@@ -188,11 +192,14 @@ var (
 	unitID = question{letter: 'U', name: "unit id", bytes: 2, when: nominal, parts: []part{
 		{at: 0, bytes: 2, name: "unit id", key: "config.unit id", least: 1, most: 0xfffe},
 	}}
+	// Bits 4 and 5 may be set: a unit that does not tell its variant is read as a 3003, and a 2001 sends a
+	// digit here.
+	flags3003  = part{at: 3, bytes: 1, name: "flags", mask: 7, padding: 0xc0, codes: flagCodes, must: true}
 	status3003 = question{letter: 'S', name: "status", bytes: 6, status: true, parts: []part{
 		{at: 1, bytes: 1, coding: decimalDigits, name: "self-test", codes: testCodes},
 		{at: 0, bytes: 1, coding: decimalDigits, name: "battery", codes: batteryCodes},
 		{at: 2, bytes: 1, coding: decimalDigits, name: "fault", codes: faultCodes},
-		{at: 3, bytes: 1, name: "flags", mask: 7, codes: flagCodes, must: true},
+		flags3003,
 		{at: 4, bytes: 1, name: "charge", key: "health", most: 100},
 		{at: 5, bytes: 1, coding: decimalDigits, name: "tap", codes: tapCodes},
 	}}
@@ -332,6 +339,20 @@ func (q *question) decode(data []byte, r *record) {
 	}
 }
 
+// parse returns the letter of a reply and its data. Where their length is not known they end at the
+// first carriage return, which no such reply is known to hold.
+func (q *question) parse(reply []byte) (letter byte, data []byte, err error) {
+	letter, data, err = frame.ParseReply(reply, q.bytes)
+	if err != nil || q.bytes >= 0 {
+		return letter, data, err
+	}
+	data, _, ended := bytes.Cut(data, []byte{'\r'})
+	if !ended && q.parts != nil {
+		err = fmt.Errorf("the reply % x has no 0d", reply)
+	}
+	return letter, data, err
+}
+
 // nonsense returns why the data of a reply cannot be right, or nil.
 func (q *question) nonsense(data []byte) error {
 	for i := range q.parts {
@@ -376,7 +397,8 @@ func (p *part) number(data []byte) (n uint32, known bool) {
 		return 0, false
 	}
 	if p.mask != 0 {
-		n = n & p.mask >> p.shift()
+		n, known = n&p.mask>>p.shift(), n&p.padding == 0
+		return n, known
 	}
 	return n, true
 }
