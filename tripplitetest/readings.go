@@ -29,7 +29,8 @@ func (u *UPS) SetInputVoltage(volts float64) { u.t.Helper(); u.Set("input.voltag
 // SetLoad sets the load in percent of what the unit can carry.
 func (u *UPS) SetLoad(percent float64) { u.t.Helper(); u.Set("output.load", percent) }
 
-// SetCharge sets the charge of the battery in percent.
+// SetCharge sets the charge of the battery in percent. A Battery believes 0 % of a unit of product
+// 0001 only after [UPS.LowBattery].
 func (u *UPS) SetCharge(percent float64) { u.t.Helper(); u.Set(charge, percent) }
 
 // SetRunTime sets how long the battery can carry the load.
