@@ -12,8 +12,8 @@ import (
 	"github.com/tripplite-go/tripplite/internal/capture"
 )
 
-// A unit whose own serial line has died repeats its previous reply to every command (NUT). When that
-// was the status, it looks like a new one, and would hide a power failure for ever.
+// A unit whose own serial line has died repeats its previous reply to every command (NUT). When
+// that was the status, it looks like a new one, and would hide a power failure for ever.
 func TestAStatusThatAUnitRepeatsIsNotBelieved(t *testing.T) {
 	for name, statusComesLast := range map[string]func(t *testing.T, b *Battery, u *framedUnit){
 		"asked for alone": func(t *testing.T, b *Battery, u *framedUnit) {

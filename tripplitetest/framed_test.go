@@ -67,9 +67,9 @@ func TestAUnitOf0001GoesThroughAnOutage(t *testing.T) {
 	}
 }
 
-// The data of the replies are worked out by hand: D of a 3003 is the voltage times 120 by the nominal
-// one, in two hexadecimal digits; B of a 2001 times 3600 by the nominal one, in four; the numbers of a
-// 3005 are what they are.
+// The data of the replies are worked out by hand: D of a 3003 is the voltage times 120 by the
+// nominal one, in two hexadecimal digits; B of a 2001 times 3600 by the nominal one, in four; the
+// numbers of a 3005 are what they are.
 func TestASetReadingOf0001IsReadInItsUnit(t *testing.T) {
 	type ups = *tripplitetest.UPS
 	const v2001, v3003, v3005 = "omnivs1500xl", "smx1500xlrt2u", "smart500rt1u"

@@ -98,7 +98,8 @@ func TestAUnitRepliesByItsManners(t *testing.T) {
 			[]string{"3a 53 00 ac 0d", "3a 44 bb 0d 00 00 00 00"},
 			[][]reply{once(status), once(volts)}},
 		"what is no command has no reply": {manners{},
-			[]string{askStatus, "", "53 ac 0d", "3a 53 ad 0d", "3a 53 ac", "3a 53 ac 0d 01", "00 3a 53 ac 0d"},
+			[]string{
+				askStatus, "", "53 ac 0d", "3a 53 ad 0d", "3a 53 ac", "3a 53 ac 0d 01", "00 3a 53 ac 0d"},
 			[][]reply{once(status), nil, nil, nil, nil, nil, nil}},
 		"deaf": {manners{Deaf: true},
 			[]string{askStatus, askVolts, askTest}, [][]reply{nil, nil, nil}},
@@ -244,11 +245,12 @@ func TestParseExchanges(t *testing.T) {
 
 func TestParseRefusesExchangesThatCannotBeReplayed(t *testing.T) {
 	const (
-		at        = `interface 0, command `
-		command   = `"command": "3a 53 ac 0d", `
-		origin    = `, "origin": "captured"`
-		none      = `: it is no command: ':', a letter, data, a checksum and 0d`
-		answer    = `: it must have a reply of at most 8 bytes that begins with its letter, or error "silent"`
+		at      = `interface 0, command `
+		command = `"command": "3a 53 ac 0d", `
+		origin  = `, "origin": "captured"`
+		none    = `: it is no command: ':', a letter, data, a checksum and 0d`
+		answer  = `: it must have a reply of at most 8 bytes that begins with its letter, ` +
+			`or error "silent"`
 		notOrigin = `: origin must be "captured" or "composed"`
 	)
 	for name, test := range map[string]struct{ exchange, why string }{
@@ -327,7 +329,7 @@ func TestAnInterfaceKeepsRepliesOfItsOwn(t *testing.T) {
 	buffer := bytesOf(t, status)
 	i.Exchange(append([]byte{0}, bytesOf(t, askStatus)...), buffer)
 	copy(buffer, bytesOf(t, volts))
-	require.Equal(t, bytesOf(t, status), []byte(i.Exchanges[0].Reply), "the reader uses its buffer again")
+	require.Equal(t, bytesOf(t, status), []byte(i.Exchanges[0].Reply), "the reader reuses its buffer")
 }
 
 // framedDevice is the SMART500RT1U.
@@ -354,9 +356,11 @@ func TestDeviceRepliesByInputReports(t *testing.T) {
 	d := framedDevice(t)
 	require.NotNil(t, d.Framed())
 	require.Empty(t, drain(t, d), "it says nothing by itself")
-	for _, exchange := range [][2]string{{askStatus, status}, {askVolts, volts}, {askProtocol, protocol}} {
-		sendCommand(t, d, exchange[0])
-		require.Equal(t, [][]byte{bytesOf(t, exchange[1])}, drain(t, d))
+	for command, reply := range map[string]string{
+		askStatus: status, askVolts: volts, askProtocol: protocol,
+	} {
+		sendCommand(t, d, command)
+		require.Equal(t, [][]byte{bytesOf(t, reply)}, drain(t, d))
 	}
 	sendCommand(t, d, askStatus)
 	sendCommand(t, d, askVolts)
@@ -386,8 +390,9 @@ func TestDeviceRepliesLate(t *testing.T) {
 		wait    int
 		after   []time.Duration // when a reply comes; the last read ends without one
 	}{
-		"at once":  {capture.Manners{}, 100, []time.Duration{0}},
-		"late":     {capture.Manners{Late: 80 * time.Millisecond}, 100, []time.Duration{80 * time.Millisecond}},
+		"at once": {capture.Manners{}, 100, []time.Duration{0}},
+		"late": {capture.Manners{Late: 80 * time.Millisecond}, 100,
+			[]time.Duration{80 * time.Millisecond}},
 		"too late": {capture.Manners{Late: 101 * time.Millisecond}, 100, nil},
 		"twice": {capture.Manners{Late: 80 * time.Millisecond, Double: true}, 100,
 			[]time.Duration{80 * time.Millisecond, 160 * time.Millisecond}},
