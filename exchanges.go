@@ -64,6 +64,9 @@ func (q *question) explain(data []byte, r *record) []DumpField {
 			Report: "reply", ID: q.letter, Path: letter + "." + p.name, Offset: 8 * p.at, Size: 8 * p.bytes,
 			Key: key, from: &framedField{p, key, data, r},
 		}
+		if p.mask != 0 && p.codes == nil {
+			f.Offset, f.Size = f.Offset+p.shift(), 1
+		}
 		if raw, ok := p.number(data); ok {
 			f.Raw = ValueOf(raw)
 		}
