@@ -74,7 +74,8 @@ func TestExplainOfAUnitOf0001(t *testing.T) {
 	require.Equal(t, words(onBatteryExplained)[1:], words(stdout))
 }
 
-// The SMX1500XLRT2U (nut-ddl) is a 3003 of 230 V: 134 * 230 / 120 is 256.83, 13.5 V a block is 40.5.
+// The SMX1500XLRT2U (nut-ddl) is a 3003 of 230 V: 134 * 230 / 120 is 256.83, three blocks of 13.5 V
+// are 40.5.
 func TestExplainOfA3003(t *testing.T) {
 	_, stdout, _ := tool(t, "explain", "smx1500xlrt2u")
 	lines := words(stdout)
@@ -180,7 +181,8 @@ omnivs1500xl  09ae:0001  Tripp Lite 0001  UPS           -       yes
 
 func TestACaptureOfAUnitOf0001(t *testing.T) {
 	to := filepath.Join(t.TempDir(), "mine.json")
-	code, stdout, stderr := tool(t, "capture", "--replay", "smart500rt1u", "--model", "SMART500RT1U", to)
+	code, stdout, stderr := tool(t,
+		"capture", "--replay", "smart500rt1u", "--model", "SMART500RT1U", to)
 	require.Zero(t, code, stderr)
 	// It knows 00 V P F U S D L T M; the others are B R 0 1 2 3 4 5 6.
 	requireOneLine(t, stdout, to+": 10 replies to 19 commands. Look at it with: tripplite explain "+to)
