@@ -118,7 +118,10 @@ func (q *question) inOrder() []part {
 // keys returns the keys of the fields that a part has, or one empty one.
 func (p *part) keys() []string {
 	keys := map[string]bool{}
-	for _, values := range p.codes {
+	for code, values := range p.codes {
+		if !p.means(code) {
+			continue
+		}
 		for key := range values {
 			keys[key] = true
 		}
@@ -146,7 +149,7 @@ func (f *framedField) encode(value float64) (uint32, error) {
 	var best uint32
 	for _, code := range slices.Sorted(maps.Keys(p.codes)) {
 		says := p.codes[code]
-		if v, ok := says[f.key]; !ok || v != value {
+		if v, ok := says[f.key]; !ok || v != value || !p.means(code) {
 			continue
 		}
 		same := 0

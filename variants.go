@@ -368,11 +368,16 @@ func (q *question) nonsense(data []byte) error {
 // code.
 func (p *part) raw(data []byte) (raw uint32, known bool) {
 	raw, known = p.number(data)
-	_, coded := p.codes[raw]
-	if !known || raw < p.least || p.most != 0 && raw > p.most || p.codes != nil && !coded {
+	if !known || !p.means(raw) {
 		return math.MaxUint32, false
 	}
 	return raw, true
+}
+
+// means reports whether a number means something.
+func (p *part) means(raw uint32) bool {
+	_, coded := p.codes[raw]
+	return raw >= p.least && (p.most == 0 || raw <= p.most) && (p.codes == nil || coded)
 }
 
 // number returns what the bytes of a part say.

@@ -111,6 +111,10 @@ func TestASetReadingOf0001IsReadInItsUnit(t *testing.T) {
 			"status.over temperature", 1, "S", "S142\x00\x5a1\r"},
 		"boost": {v3005, func(u ups) { u.SetStatus("Boost", true) },
 			"status.boost", 1, "S", "S\x01\x04\x00\x00\x64\x02\r"},
+		"a battery to be replaced": {v3005, func(u ups) { u.SetStatus("NeedReplacement", true) },
+			"status.needs replacement", 1, "S", "S\x01\x01\x00\x00\x64\x00\r"},
+		"one that needs no replacing": {v3003, func(u ups) { u.SetStatus("NeedReplacement", false) },
+			"status.needs replacement", 0, "S", "S100\x00\x5a1\r"},
 		"on battery": {v2001, func(u ups) { u.SetStatus("ACPresent", false) },
 			"status.ac present", 0, "S", "S1001\x000\r"},
 		"output off": {v3005, func(u ups) { u.Set("output.on", 0) },
@@ -167,6 +171,9 @@ func TestAMistakeInATestOf0001IsNamed(t *testing.T) {
 		"whether it charges": {
 			on("smart500rt1u", func(u *tripplitetest.UPS) { u.SetStatus("Charging", true) }),
 			"the smart500rt1u has no status.charging"},
+		"that no code says": {
+			on("omnivsint800", func(u *tripplitetest.UPS) { u.SetStatus("NeedReplacement", false) }),
+			"the omnivsint800: status.needs replacement cannot be 0"},
 		"a fourth group of three": {
 			on("smx1500xlrt2u", func(u *tripplitetest.UPS) { u.Set("outlets.4", 1) }),
 			"the smx1500xlrt2u has no outlets.4"},

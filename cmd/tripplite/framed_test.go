@@ -18,7 +18,7 @@ import (
 // numbers are worked out by hand: 3005 is BCD, 12.2 V is 7a, 57 % is 39, 23 % is 17, 121 V is 79.
 const onBatteryExplained = `
 smart500rt1u-on-battery SMART500RT1U 09ae:0001, a report descriptor of 25 bytes
-35 fields, 26 of them understood
+34 fields, 25 of them understood
 
 REPORT BITS RAW VALUE STATE PATH
 reply 00 0-15 12293 3005 config.protocol version 00.protocol
@@ -33,7 +33,6 @@ reply F 0-47 32 39 41 46 20 44 29AF D config.firmware F.firmware
 reply U 0-15 65535 - config.unit id U.unit id
 reply S 0-7 1 false status.below remaining S.battery
 capacity
-reply S 0-7 1 - status.needs replacement S.battery
 reply S 8-15 4 none controls.test S.self-test
 reply S 8-15 4 - status.needs replacement S.self-test
 reply S 8-15 4 false status.overload S.self-test
