@@ -183,7 +183,7 @@ func (f *framedField) encode(value float64) (uint32, error) {
 // most returns the highest number that the bytes can say.
 func (f *framedField) most() float64 {
 	p := f.part
-	base := map[coding]float64{bigEndian: 256, hexDigits: 16, decimalDigits: 10}[p.coding]
+	base := map[coding]float64{bigEndian: 256, packedDigits: 256, hexDigits: 16, decimalDigits: 10}[p.coding]
 	most := math.Pow(base, float64(p.bytes)) - 1
 	if p.mask != 0 {
 		most = 1
@@ -203,7 +203,7 @@ func (f *framedField) put(payload []byte, raw uint32) {
 		copy(b, fmt.Sprintf("%0*X", p.bytes, raw))
 	case decimalDigits:
 		copy(b, fmt.Sprintf("%0*d", p.bytes, raw))
-	case bigEndian:
+	case bigEndian, packedDigits:
 		if p.mask != 0 {
 			b[0] = b[0]&^byte(p.mask) | byte(raw)<<p.shift()
 			return

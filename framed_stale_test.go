@@ -158,6 +158,19 @@ func TestAProtocolWithoutItsEndIsNotExplained(t *testing.T) {
 	require.Len(t, d.Fields(), 2)
 }
 
+// The variant is a number in BCD; 'X' is a byte that is not used.
+func TestWhatIsNoNumberIsNoVariant(t *testing.T) {
+	for _, reply := range []string{"58 58 58 58 58 58", "30 0a 58 58 58 58", "f0 05 58 58 58 58"} {
+		inBubble(t, "smart500rt1u", func(t *testing.T, b *Battery, u *framedUnit) {
+			u.Framed().SetReply(0, frameData(t, reply)...)
+			state, err := b.Get(t.Context())
+			require.NoError(t, err)
+			assert.Zero(t, state.Config.ProtocolVersion, reply)
+			assert.Equal(t, ValueOf(124.0), state.Input.Voltage, "the reply to V is that of a 3005")
+		})
+	}
+}
+
 // The groups behind those that V counts are bits that mean nothing.
 func TestOutletGroupsThatAUnitDoesNotHaveAreNotUnderstood(t *testing.T) {
 	c, err := capture.Load("smx1500xlrt2u") // which has three

@@ -51,7 +51,8 @@ type part struct {
 type coding uint8
 
 const (
-	bigEndian coding = iota
+	bigEndian    coding = iota
+	packedDigits        // BCD, two digits in a byte
 	hexDigits
 	decimalDigits
 	asciiText // not a number
@@ -174,7 +175,8 @@ var questions3003 = []question{
 // The questions that several variants share.
 var (
 	protocolQuestion = question{letter: 0, name: "protocol", bytes: 6, when: nominal, parts: []part{
-		{at: 0, bytes: 2, name: "protocol", key: "config.protocol version", least: 1},
+		{at: 0, bytes: 2, coding: packedDigits, name: "protocol",
+			key: "config.protocol version", least: 1},
 	}}
 	nominalASCII = question{letter: 'V', name: "nominal values", bytes: 6, when: nominal, parts: []part{
 		{at: 0, bytes: 1, coding: decimalDigits, name: "nominal voltage", codes: codes{
@@ -382,13 +384,16 @@ func (p *part) means(raw uint32) bool {
 
 // number returns what the bytes of a part say.
 func (p *part) number(data []byte) (n uint32, known bool) {
-	if p.at+p.bytes > len(data) || p.bytes > 4 && p.coding == bigEndian {
+	if p.at+p.bytes > len(data) {
 		return 0, false
 	}
 	b := data[p.at : p.at+p.bytes]
 	switch p.coding {
-	case bigEndian:
+	case bigEndian, packedDigits:
 		for _, c := range b {
+			if p.coding == packedDigits && (c>>4 > 9 || c&0xf > 9 || c == 'X') {
+				return 0, false
+			}
 			n = n<<8 | uint32(c)
 		}
 	case hexDigits, decimalDigits:
