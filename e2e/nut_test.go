@@ -77,7 +77,8 @@ var unlikeNUT = map[string]string{
 	"ups.delay.start":        "the server's own",
 	"ups.delay.shutdown":     "the server's own",
 	"ups.test.result":        "a 2012 says 0, which is no result",
-	"output.voltage.nominal": "",
+	"ups.timer.shutdown":     "an idle timer is -1, whatever the descriptor's sign",
+	"ups.timer.reboot":       "the same",
 }
 
 func TestUpscPrintsWhatNUTsDriverPrints(t *testing.T) {
@@ -131,13 +132,15 @@ func TestAnAnnouncedFailureIsInTheNextAnswer(t *testing.T) {
 		fails(u)
 		for status() != `VAR ups ups.status "OB DISCHRG"` {
 			require.Less(t, time.Since(start), 10*time.Second)
+			time.Sleep(time.Millisecond) // the guest has two slow processors for all
 		}
 		took = append(took, time.Since(start))
 		returns(u)
 		for status() != `VAR ups ups.status "OL"` {
 			require.Less(t, time.Since(start), 20*time.Second)
+			time.Sleep(time.Millisecond)
 		}
-		time.Sleep(50 * time.Millisecond) // the whole read that follows an announcement
+		time.Sleep(200 * time.Millisecond) // the whole read that follows an announcement
 	}
 	slices.Sort(took)
 	t.Logf("from the announcement to OB in an answer: median %v, longest %v", took[10], took[19])

@@ -157,12 +157,12 @@ func (i *Interface) answerSet(t capture.Type, id byte, data []byte) Answer {
 		Write{Interface: i.number, Type: t, ID: id, Bytes: slices.Clone(data)})
 	i.ups.mu.Unlock()
 
-	command := i.framed != nil && id == 0
+	command := i.framed != nil && id == 0 && t != capture.Input
 	a := fault(Answer{Stall: !ok && !command})
 	a.Bytes = nil
 	if command && !a.Stall && !a.Never {
 		for reply, late := range i.framed.Take(data) {
-			time.AfterFunc(replyTime+late, func() { i.Push(reply...) })
+			time.AfterFunc(a.Delay+replyTime+late, func() { i.Push(reply...) })
 		}
 		return a
 	}
