@@ -177,6 +177,9 @@ func (u *UPS) write(values map[string]float64, required ...string) {
 	if !found {
 		u.t.Fatalf("tripplitetest: the %s has no %s", u.capture.Name, strings.Join(required, " or "))
 	}
+	if mains, told := values[acPresent]; told {
+		u.dev.SetMains(mains != 0)
+	}
 	inputs := u.inputs()
 	for _, id := range slices.Sorted(maps.Keys(inputs)) {
 		if !bytes.Equal(inputs[id], before[id]) {

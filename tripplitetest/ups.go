@@ -16,8 +16,8 @@ import (
 )
 
 // UPS is a unit for tests. It is also the [tripplite.Device] by which it is read. It starts as its
-// capture says and stays so until the test changes something. It is safe for many goroutines, but
-// the methods that fail the test belong to the test's own.
+// capture says and stays so until the test changes something, or a command does: see [UPS.LoadOn].
+// It is safe for many goroutines, but the methods that fail the test belong to the test's own.
 type UPS struct {
 	// Info is what a Battery says that the unit is. Its Path is "1-1:1.0". In a test of several
 	// units each needs a Path of its own, before Battery is called.
@@ -38,6 +38,11 @@ type UPS struct {
 	unplugged  error            // the same, while closed is nil
 	answers    map[byte]*answer // in place of the reports of the unit
 	requests   []string
+	writes     []Write
+
+	toUnplug    int // how many writes from now the unit is unplugged; 0 is never
+	unplugAfter time.Duration
+	leaving     *time.Timer // that unplugs the unit, or nil
 }
 
 type answer struct {
@@ -68,6 +73,7 @@ func NewUPS(t testing.TB, nameOrFile string) *UPS {
 	}
 	u.Info.Path = "1-1:1.0"
 	u.line = u.lineNow()
+	t.Cleanup(u.end)
 	return u
 }
 
@@ -143,8 +149,11 @@ func (u *UPS) AnswerReport(id byte, bytes ...byte) {
 	u.replace(id, &answer{bytes: slices.Clone(bytes)})
 }
 
-// HealReport takes FailReport and AnswerReport back.
-func (u *UPS) HealReport(id byte) { u.replace(id, nil) }
+// HealReport takes FailReport, AnswerReport and IgnoreWrites back.
+func (u *UPS) HealReport(id byte) {
+	u.replace(id, nil)
+	u.dev.IgnoreWrites(false, id)
+}
 
 func (u *UPS) replace(id byte, instead *answer) {
 	u.mu.Lock()
@@ -160,11 +169,7 @@ type Manners = capture.Manners
 // unit.
 func (u *UPS) SetManners(m Manners) {
 	u.t.Helper()
-	framed := u.dev.Framed()
-	if framed == nil {
-		u.t.Fatalf("tripplitetest: the %s is no unit of product 0001", u.capture.Name)
-	}
-	framed.SetManners(m)
+	u.framed().SetManners(m)
 }
 
 // Push sends an input report, its id first, as units do by themselves. A changed reading is
@@ -173,7 +178,9 @@ func (u *UPS) Push(report ...byte) { u.dev.Push(report...) }
 
 // Unplug takes the unit off the bus: every transfer fails at once, reads that wait included, until
 // [UPS.Replug].
-func (u *UPS) Unplug() { u.plug(errors.New("the unit is unplugged")) }
+func (u *UPS) Unplug() { u.plug(errUnplugged) }
+
+var errUnplugged = errors.New("the unit is unplugged")
 
 // Replug puts the unit back at its port, with the readings that it has by now. A test with a Watch
 // lets that tell the loss first: real units are away for long enough.
@@ -194,7 +201,8 @@ func (u *UPS) GetFeatureReport(b []byte) (int, error) {
 	return u.transfer(capture.Feature, b, u.dev.GetFeatureReport)
 }
 
-// SendFeatureReport stores the report, so that a later read shows what was written.
+// SendFeatureReport has the unit act on the report. One that is no command is stored, so that a
+// later read shows what was written.
 func (u *UPS) SendFeatureReport(b []byte) (int, error) {
 	return u.transfer(capture.Sent, b, u.dev.SendFeatureReport)
 }
@@ -208,6 +216,9 @@ func (u *UPS) transfer(t capture.Type, b []byte, do func([]byte) (int, error)) (
 	}
 	asked := capture.Report{Type: t, ID: capture.ID(b[0]), Bytes: b}
 	u.requests = append(u.requests, describe(asked))
+	if t == capture.Sent && u.noteWrite(b) {
+		defer u.unplugSoon()
+	}
 	instead := u.answers[b[0]]
 	if u.session != nil {
 		instead = u.session.answer(asked)

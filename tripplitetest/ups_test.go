@@ -656,21 +656,21 @@ func TestRequestsAreWhatTheUnitWasAsked(t *testing.T) {
 		assert.ElementsMatch(t, []string{"get 32", "get 22", "get 18", "get 19", "get 1b",
 			"get 47", "get 1e", "get 20", "get 34", "get 35", "get 15"}, ups.Requests())
 
-		muted := []byte{0x11, 0x03}
-		n, err := ups.SendFeatureReport(muted)
+		disabled := []byte{0x11, 0x01}
+		n, err := ups.SendFeatureReport(disabled)
 		require.NoError(t, err)
 		assert.Equal(t, 2, n)
-		muted[1] = 0
+		disabled[1] = 0
 		ups.FailReport(0x11, errors.New("no"))
-		_, err = ups.SendFeatureReport([]byte{0x11, 0x01})
+		_, err = ups.SendFeatureReport([]byte{0x11, 0x02})
 		require.EqualError(t, err, "no")
 		ups.HealReport(0x11)
-		assert.Equal(t, []string{"send 11 03", "send 11 01"}, ups.Requests())
+		assert.Equal(t, []string{"send 11 01", "send 11 02"}, ups.Requests())
 		assert.Empty(t, ups.Requests())
 
 		settings, err := battery.Settings(t.Context())
 		require.NoError(t, err)
-		assert.Equal(t, tripplite.ValueOf(tripplite.AlarmMuted), settings.AudibleAlarmControl)
+		assert.Equal(t, tripplite.ValueOf(tripplite.AlarmDisabled), settings.AudibleAlarmControl)
 		assert.ElementsMatch(t,
 			[]string{"get 10", "get 11", "get 17", "get 52", "get b6"}, ups.Requests())
 	})

@@ -15,15 +15,20 @@ import (
 type Device struct {
 	mu       sync.Mutex
 	features map[byte][]byte
-	inputs   [][]byte  // the input reports that nobody has read yet
-	framed   *Framed   // nil of a unit without exchanges
-	failure  error     // of every transfer, or nil
-	changed  sync.Cond // inputs or failure, or a read has timed out
+	inputs   [][]byte // the input reports that nobody has read yet
+	acting   *Acting
+	framed   *Framed       // nil of a unit without exchanges
+	ignored  map[byte]bool // reports whose writes have no effect
+	failure  error         // of every transfer, or nil
+	changed  sync.Cond     // inputs or failure, or a read has timed out
 }
 
 // Device opens interface n of the capture. It panics where there is none, as indexing a slice does.
 func (c *Capture) Device(n int) *Device {
-	d := &Device{features: map[byte][]byte{}, framed: NewFramed(c.Interfaces[n].Exchanges)}
+	d := &Device{
+		features: map[byte][]byte{}, framed: NewFramed(c.Interfaces[n].Exchanges),
+		ignored: map[byte]bool{},
+	}
 	d.changed.L = &d.mu
 	for _, r := range c.Interfaces[n].Reports {
 		switch {
@@ -34,6 +39,7 @@ func (c *Capture) Device(n int) *Device {
 			d.inputs = append(d.inputs, r.Bytes)
 		}
 	}
+	d.acting = NewActing(c, n, &d.mu, d.payload)
 	return d
 }
 
@@ -48,15 +54,54 @@ func (d *Device) Set(id byte, payload ...byte) {
 	d.features[id] = append([]byte{id}, payload...)
 }
 
-// Payload returns the payload of a feature report, and false where the unit does not answer for it.
+// Payload returns the payload of a feature report as it was captured, set or written. It is false
+// where the unit does not answer for it. What the unit answers may differ while a timer runs or its
+// load is off.
 func (d *Device) Payload(id byte) ([]byte, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	payload := d.payload(id)
+	return slices.Clone(payload), payload != nil
+}
+
+// payload returns nil where the unit does not answer for a report. It is called with d locked.
+func (d *Device) payload(id byte) []byte {
 	r := d.features[id]
 	if len(r) == 0 || r[0] != id {
-		return nil, false
+		return nil
 	}
-	return slices.Clone(r[1:]), true
+	return r[1:]
+}
+
+// SetMains tells the unit whether there is line power, which its load depends on. Only the status
+// of a unit of the framed protocol changes by it; of others [Device.Set] does that.
+func (d *Device) SetMains(mains bool) {
+	if d.framed != nil {
+		d.framed.SetMains(mains)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.acting.SetMains(mains)
+}
+
+// LoadOn reports whether the load has power.
+func (d *Device) LoadOn() bool {
+	if d.framed != nil {
+		return d.framed.LoadOn()
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.acting.LoadOn()
+}
+
+// IgnoreWrites has the unit accept what is written to feature reports and do nothing about it, or
+// act on it again. A unit of the framed protocol has [Manners] for that.
+func (d *Device) IgnoreWrites(ignore bool, ids ...byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, id := range ids {
+		d.ignored[id] = ignore
+	}
 }
 
 // Push queues an input report, its id first. Where nobody reads them the oldest is dropped, as in
@@ -105,14 +150,18 @@ func (d *Device) GetFeatureReport(b []byte) (int, error) {
 	if !ok {
 		return 0, fmt.Errorf("feature report 0x%02x: stalled", b[0])
 	}
+	if payload := d.payload(b[0]); payload != nil {
+		return 1 + copy(b[1:], d.acting.Answer(b[0], payload)), nil
+	}
 	return copy(b, report), nil
 }
 
 // Framed returns how the unit replies to commands, or nil where it takes none.
 func (d *Device) Framed() *Framed { return d.framed }
 
-// SendFeatureReport stores the report, so that a later read shows what was written. A unit of the
-// framed protocol takes it for a command, and replies by input reports.
+// SendFeatureReport has the unit act on a report as [Acting] says. One that is no command is
+// stored, so that a later read shows what was written. A unit of the framed protocol takes it for a
+// command, and replies by input reports.
 func (d *Device) SendFeatureReport(b []byte) (int, error) {
 	if err := d.Refuses(b); err != nil {
 		return 0, err
@@ -129,7 +178,9 @@ func (d *Device) SendFeatureReport(b []byte) (int, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.features[b[0]] = slices.Clone(b)
+	if !d.ignored[b[0]] {
+		d.features[b[0]] = slices.Concat(b[:1], d.acting.Write(b[0], b[1:]))
+	}
 	return len(b), nil
 }
 
@@ -158,8 +209,15 @@ func (d *Device) ReadTimeout(b []byte, milliseconds int) (int, error) {
 	return n, nil
 }
 
-// Close makes every later call fail with [os.ErrClosed], and ends a read that waits.
+// Close makes every later call fail with [os.ErrClosed], and ends a read that waits. It stops the
+// timers of the unit, which go on after Fail.
 func (d *Device) Close() error {
 	d.Fail(os.ErrClosed)
+	if d.framed != nil {
+		d.framed.Stop()
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.acting.Stop()
 	return nil
 }

@@ -3,6 +3,7 @@ package virtualups
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/tripplite-go/tripplite/internal/capture"
 )
@@ -29,6 +30,7 @@ type Request struct {
 
 // Write is a SET_REPORT.
 type Write struct {
+	Time      time.Time
 	Interface int
 	Type      capture.Type
 	ID        byte

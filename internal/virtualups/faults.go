@@ -13,6 +13,8 @@ type Answer struct {
 	// one.
 	Delay time.Duration
 	Never bool // no answer until the host gives up
+	// Ignored has a SET_REPORT be answered and have no effect.
+	Ignored bool
 }
 
 // Fault turns the answer that a unit would give into the one that it gives. Faults may be nested. A
@@ -57,6 +59,13 @@ func WrongID(a Answer) Answer {
 // Never gives no answer: the transfer hangs until the host gives up, and those behind it wait.
 func Never(a Answer) Answer {
 	a.Never = true
+	return a
+}
+
+// Ignored takes what is written and does nothing about it. Of a unit of the framed protocol only
+// [capture.Manners] tell one letter from another.
+func Ignored(a Answer) Answer {
+	a.Ignored = true
 	return a
 }
 

@@ -17,9 +17,10 @@ type Interface struct {
 	descriptor []byte
 	reports    map[reportKey]Answer
 	faults     map[byte]Fault
-	fault      Fault           // of every report that has none of its own
-	inputs     [][]byte        // wait for an interrupt read; of the first some may have been read
-	pushed     chan struct{}   // has an element when inputs may have grown
+	fault      Fault         // of every report that has none of its own
+	inputs     [][]byte      // wait for an interrupt read; of the first some may have been read
+	pushed     chan struct{} // has an element when inputs may have grown
+	acting     *capture.Acting
 	framed     *capture.Framed // nil of a unit without exchanges
 }
 
@@ -42,8 +43,19 @@ func newInterface(u *UPS, number int, source capture.Interface) *Interface {
 	for _, r := range source.Reports {
 		i.reports[reportKey{r.Type, byte(r.ID)}] = Answer{Bytes: r.Bytes, Stall: r.Error == capture.Stall}
 	}
+	i.acting = capture.NewActing(u.capture, number, &u.mu, i.payload)
 	i.powerOn()
 	return i
+}
+
+// payload returns that of a feature report, nil where the unit does not answer for it. It is called
+// with the unit locked.
+func (i *Interface) payload(id byte) []byte {
+	a := i.reports[reportKey{capture.Feature, id}]
+	if a.Stall || len(a.Bytes) == 0 || a.Bytes[0] != id {
+		return nil
+	}
+	return a.Bytes[1:]
 }
 
 // powerOn puts the input reports of the capture, and no others, into the interrupt endpoint.
@@ -133,6 +145,9 @@ func (i *Interface) answerGet(t capture.Type, id byte) Answer {
 	i.ups.mu.Lock()
 	a, ok := i.reports[reportKey{t, id}]
 	a.Bytes = slices.Clone(a.Bytes) // a fault may write to it
+	if payload := i.payload(id); t == capture.Feature && payload != nil {
+		copy(a.Bytes[1:], i.acting.Answer(id, payload))
+	}
 	fault := i.faultOf(id)
 	i.ups.mu.Unlock()
 	a.Stall = a.Stall || !ok
@@ -146,27 +161,73 @@ func (i *Interface) Framed() *capture.Framed { return i.framed }
 // which would only make tests slow.
 const replyTime = 10 * time.Millisecond
 
-// answerSet stores what was written, so that a later read shows it. A unit of the framed protocol
-// takes it for a command and replies by its interrupt endpoint.
+// SetMains tells the unit whether there is line power, which its load depends on. Only the status
+// of a unit of the framed protocol changes by it; of others SetReport does that.
+func (i *Interface) SetMains(mains bool) {
+	if i.framed != nil {
+		i.framed.SetMains(mains)
+	}
+	i.ups.mu.Lock()
+	defer i.ups.mu.Unlock()
+	i.acting.SetMains(mains)
+}
+
+// LoadOn reports whether the load of the unit has power. See [capture.Acting] and [capture.Framed]
+// for how a unit acts on commands.
+func (i *Interface) LoadOn() bool {
+	if i.framed != nil {
+		return i.framed.LoadOn()
+	}
+	i.ups.mu.Lock()
+	defer i.ups.mu.Unlock()
+	return i.acting.LoadOn()
+}
+
+// OutletOn reports whether a group of outlets has power, of which a unit of the framed protocol may
+// have several. The first one is 1. Those of other units are the load.
+func (i *Interface) OutletOn(n int) bool {
+	if i.framed != nil {
+		return i.framed.OutletOn(n)
+	}
+	return i.LoadOn()
+}
+
+// stop ends the timers of the unit.
+func (i *Interface) stop() {
+	if i.framed != nil {
+		i.framed.Stop()
+	}
+	i.ups.mu.Lock()
+	defer i.ups.mu.Unlock()
+	i.acting.Stop()
+}
+
+// answerSet acts on what was written. A report that is no command is stored, so that a later read
+// shows it. A unit of the framed protocol takes it for a command and replies by its interrupt
+// endpoint.
 func (i *Interface) answerSet(t capture.Type, id byte, data []byte) Answer {
 	i.ups.mu.Lock()
 	key := reportKey{t, id}
 	_, ok := i.reports[key]
 	fault := i.faultOf(id)
-	i.ups.counts.Writes = append(i.ups.counts.Writes,
-		Write{Interface: i.number, Type: t, ID: id, Bytes: slices.Clone(data)})
-	i.ups.mu.Unlock()
-
+	i.ups.counts.Writes = append(i.ups.counts.Writes, Write{
+		Time: time.Now(), Interface: i.number, Type: t, ID: id, Bytes: slices.Clone(data)})
 	command := i.framed != nil && id == 0 && t != capture.Input
+	drops := i.ups.countDown(command, data)
+	i.ups.mu.Unlock()
+	if drops {
+		defer i.ups.Unplug()
+	}
+
 	a := fault(Answer{Stall: !ok && !command})
 	a.Bytes = nil
-	if command && !a.Stall && !a.Never {
+	switch {
+	case a.Stall, a.Ignored, command && a.Never:
+		return a
+	case command:
 		for reply, late := range i.framed.Take(data) {
 			time.AfterFunc(a.Delay+replyTime+late, func() { i.Push(reply...) })
 		}
-		return a
-	}
-	if a.Stall {
 		return a
 	}
 	stored := slices.Clone(data)
@@ -174,8 +235,11 @@ func (i *Interface) answerSet(t capture.Type, id byte, data []byte) Answer {
 		stored = append([]byte{0}, data...) // came without its id (HID 1.11 section 8.1)
 	}
 	i.ups.mu.Lock()
+	defer i.ups.mu.Unlock()
+	if t == capture.Feature && len(stored) > 0 {
+		stored = slices.Concat(stored[:1], i.acting.Write(id, stored[1:]))
+	}
 	i.reports[key] = Answer{Bytes: stored}
-	i.ups.mu.Unlock()
 	return a
 }
 

@@ -89,7 +89,8 @@ func (s *Server) Add(c *capture.Capture) *UPS {
 	return u
 }
 
-// Close takes every unit off the bus and waits until all that the server started has ended.
+// Close takes every unit off the bus and waits until all that the server started has ended. The
+// units act on nothing any more.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	if s.ended {
@@ -104,6 +105,11 @@ func (s *Server) Close() error {
 	}
 	s.mu.Unlock()
 	s.running.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, u := range s.units {
+		u.end()
+	}
 	return err
 }
 

@@ -10,7 +10,8 @@ import (
 )
 
 // UPS is a virtual unit. Its methods may be called from many goroutines, at any time. SetReport,
-// Push, SetDescriptor, Fail and Heal, called on the UPS itself, act on its first HID interface.
+// Push, SetDescriptor, Fail, Heal, SetMains, LoadOn and OutletOn, called on the UPS itself, are
+// about its first HID interface.
 type UPS struct {
 	*Interface
 	Interfaces []*Interface // all of them, in the order of the capture; not to be changed
@@ -30,6 +31,9 @@ type UPS struct {
 	counts    Counts
 	reattach  func() error // into this machine's kernel, where it last was; nil if it is not there
 	port      int          // where that is
+	toDrop    int          // how many writes from now the unit leaves the bus; 0 is never
+	dropAfter time.Duration
+	drop      *time.Timer // that takes the unit off the bus, or nil
 }
 
 // BusID returns the name that the unit is exported under, such as "1-1".
@@ -66,6 +70,42 @@ const comesBackAfter = 500 * time.Millisecond
 // Unplug takes the unit off the bus, even in the middle of a transfer. Its host loses it, and it is
 // neither listed nor imported any more. A kernel may notice later.
 func (u *UPS) Unplug() { u.unplug() }
+
+// UnplugAfterWrites takes the unit off the bus some time after the n-th write from now, so that it
+// can leave between two writes of a command. Without time it leaves before it answers that write,
+// which it acts on all the same. Of a unit of the framed protocol the commands count that have it
+// do something. With 0 writes it stays.
+func (u *UPS) UnplugAfterWrites(n int, after time.Duration) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.toDrop, u.dropAfter = n, after
+}
+
+// countDown counts a write for UnplugAfterWrites. It reports whether the unit leaves the bus now.
+// It is called with the unit locked.
+func (u *UPS) countDown(command bool, data []byte) (now bool) {
+	_, control := capture.IsControl(append([]byte{0}, data...))
+	if u.toDrop == 0 || command && !control {
+		return false
+	}
+	u.toDrop--
+	if u.toDrop == 0 && u.dropAfter > 0 {
+		u.drop = time.AfterFunc(u.dropAfter, u.Unplug)
+	}
+	return u.toDrop == 0 && u.dropAfter <= 0
+}
+
+// end stops the timers of the unit.
+func (u *UPS) end() {
+	for _, i := range u.Interfaces {
+		i.stop()
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.drop != nil {
+		u.drop.Stop()
+	}
+}
 
 func (u *UPS) unplug() (changes int) {
 	u.mu.Lock()
