@@ -1,0 +1,72 @@
+package tripplite
+
+import (
+	"fmt"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+)
+
+// writtenUPS is a captured unit that notes what is written to it.
+type writtenUPS struct {
+	*fakeUPS
+
+	mu      sync.Mutex
+	writes  []string
+	refuses byte // the report that it stalls
+	ignores byte // the report that it takes and does not act on
+}
+
+func newWrittenUPS(t *testing.T, name string) (*writtenUPS, *Battery) {
+	t.Helper()
+	ups, descriptor := newFakeUPS(t, name)
+	w := &writtenUPS{fakeUPS: ups}
+	return w, New(w, WithReportDescriptor(descriptor))
+}
+
+func (w *writtenUPS) SendFeatureReport(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch b[0] {
+	case w.refuses:
+		return 0, syscall.EPIPE
+	case w.ignores:
+		w.writes = append(w.writes, fmt.Sprintf("% x", b))
+		return len(b), nil
+	}
+	w.writes = append(w.writes, fmt.Sprintf("% x", b))
+	return w.fakeUPS.SendFeatureReport(b)
+}
+
+func TestAShutdownThatWasCancelledIsNotSetAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ups, b := newWrittenUPS(t, "bcpers450")
+		defer b.Close()
+		ups.Set(0x15, 30, 0)
+		ups.Set(0x17, 60, 0)
+		ups.refuses = 0x17
+		err := b.Do(t.Context(), Command{Name: ShutdownStop})
+		require.ErrorIs(t, err, ErrRefused)
+		require.ErrorContains(t, err, "15 ff ff (UPS.OutletSystem.Outlet.DelayBeforeShutdown) was written")
+		require.Equal(t, []string{"15 ff ff"}, ups.writes, "where another timer cannot be cancelled")
+	})
+}
+
+func TestTimersAreCancelledInOneOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ups, b := newWrittenUPS(t, "pro1500rt2u")
+		defer b.Close()
+		ups.Set(0x61, 60, 0)
+		ups.Set(0x17, 60, 0)
+		for range 20 {
+			writes, err := b.DryRun(t.Context(), Command{Name: ShutdownStop})
+			require.NoError(t, err)
+			require.Len(t, writes, 3)
+			require.Equal(t, []byte{0x15, 0x61, 0x17},
+				[]byte{writes[0].ID, writes[1].ID, writes[2].ID})
+		}
+	})
+}
