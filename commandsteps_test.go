@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -69,4 +70,28 @@ func TestTimersAreCancelledInOneOrder(t *testing.T) {
 				[]byte{writes[0].ID, writes[1].ID, writes[2].ID})
 		}
 	})
+}
+
+func TestALoadIsNotCutWhereTheUnitIgnoresWhatBringsItBack(t *testing.T) {
+	for name, test := range map[string]struct {
+		unit    string
+		ignores byte
+		off     Command
+		wrote   string
+	}{
+		"auto restart": {"smart1500lcd", 0xb6,
+			Command{Name: ShutdownStay, After: time.Minute}, "b6 00"},
+		"the start timer": {"pro1500rt2u", 0x61,
+			Command{Name: ShutdownReturn, After: time.Minute, For: time.Minute}, "61 78 00"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ups, b := newWrittenUPS(t, test.unit)
+				defer b.Close()
+				ups.ignores = test.ignores
+				require.ErrorIs(t, b.Do(t.Context(), test.off), ErrIgnored)
+				require.Equal(t, []string{test.wrote}, ups.writes)
+			})
+		})
+	}
 }
