@@ -176,7 +176,12 @@ func (b *Battery) Do(ctx context.Context, c Command) error {
 				return b.interrupted(ctx)
 			}
 			err = b.carryOut(c, steps)
-			b.armed = c.Name == Watchdog && err == nil || b.armed && c.Name != WatchdogStop
+			switch { // it may be armed where it is not known, or was too late to be seen
+			case c.Name == Watchdog:
+				b.armed = b.armed || !errors.Is(err, ErrRefused)
+			case c.Name == WatchdogStop:
+				b.armed = b.armed && err != nil
+			}
 			return err
 		})
 	}()

@@ -95,3 +95,42 @@ func TestALoadIsNotCutWhereTheUnitIgnoresWhatBringsItBack(t *testing.T) {
 		})
 	}
 }
+
+func TestCloseStopsAWatchdogThatMayBeArmed(t *testing.T) {
+	arm, stop := Command{Name: Watchdog, After: time.Minute}, Command{Name: WatchdogStop}
+	for name, script := range map[string]func(t *testing.T, ups *writtenUPS, b *Battery){
+		"that the unit does not show": func(t *testing.T, ups *writtenUPS, b *Battery) {
+			ups.ignores = 0x52
+			require.ErrorIs(t, b.Do(t.Context(), arm), ErrIgnored)
+		},
+		"that could not be stopped": func(t *testing.T, ups *writtenUPS, b *Battery) {
+			require.NoError(t, b.Do(t.Context(), arm))
+			ups.refuses = 0x52
+			require.ErrorIs(t, b.Do(t.Context(), stop), ErrRefused)
+			ups.refuses = 0
+		},
+		"that could not be set anew": func(t *testing.T, ups *writtenUPS, b *Battery) {
+			require.NoError(t, b.Do(t.Context(), arm))
+			ups.refuses = 0x52
+			require.ErrorIs(t, b.Do(t.Context(), arm), ErrRefused)
+			ups.refuses = 0
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ups, b := newWrittenUPS(t, "smart1500lcd")
+				script(t, ups, b)
+				require.NoError(t, b.Close())
+				require.Equal(t, []string{"52 3c", "52 00"}, ups.writes)
+			})
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ups, b := newWrittenUPS(t, "smart1500lcd")
+		ups.refuses = 0x52
+		require.ErrorIs(t, b.Do(t.Context(), arm), ErrRefused)
+		ups.refuses = 0
+		require.NoError(t, b.Close())
+		require.Empty(t, ups.writes, "one that was never armed")
+	})
+}
