@@ -142,13 +142,14 @@ func (b *Battery) DryRun(ctx context.Context, c Command) ([]Write, error) {
 // other command is given in its place. [ErrRefused], [ErrIgnored] and [ErrUncertain] say what their
 // comments do; other errors are those of Get, and then nothing was written.
 //
-// The writes to a unit are at least 125 ms apart, whoever gives the commands in this program. The one
-// that cuts the load is the last, and is not made unless the unit acts on those before. Do never writes a command again by itself, and not after the
-// unit was opened anew: a command that waited while the unit left the bus fails. Once Do has begun to
-// write, it does not end with ctx but within some seconds; before that it writes nothing once ctx is
-// done.
+// The writes to a unit are at least 125 ms apart, whoever gives the commands in this program. The
+// one that cuts the load is the last, and is not made unless the unit acts on those before. Do
+// never writes a command again by itself, and not after the unit was opened anew: a command that
+// waited while the unit left the bus fails. Once Do has begun to write, it does not end with ctx
+// but within some seconds; before that it writes nothing once ctx is done.
 //
-// Only few commands have been tried on units, and none by this project: docs/commands.md says which.
+// Only few commands have been tried on units, and none by this project: docs/commands.md says
+// which.
 func (b *Battery) Do(ctx context.Context, c Command) error {
 	opened, online := b.protocol.Load(), b.online.Load()
 	var state atomic.Int32 // of waiting, writing, abandoned
@@ -252,8 +253,8 @@ func (b *Battery) readForCommand(ctx context.Context) (record, error) {
 	return now, nil
 }
 
-// carryOut writes the steps of a command. One that can be taken back is one on which the others rest:
-// they are written only once the unit shows that it acts on it.
+// carryOut writes the steps of a command. One that can be taken back is one on which the others
+// rest: they are written only once the unit shows that it acts on it.
 func (b *Battery) carryOut(c Command, steps []step) error {
 	var written []string
 	confirmed := 0 // of the steps
@@ -359,8 +360,8 @@ const (
 // errNotShown says that the unit does not show that it acts on a write.
 var errNotShown = errors.New("the unit does not show it")
 
-// confirm waits until the unit shows that it acts on a write. It returns errNotShown when it does not,
-// and another error when that could not be read.
+// confirm waits until the unit shows that it acts on a write. It returns errNotShown when it does
+// not, and another error when that could not be read.
 func (b *Battery) confirm(s step) error {
 	for try := range confirmTries {
 		if try > 0 {

@@ -51,7 +51,7 @@ func TestAShutdownThatWasCancelledIsNotSetAgain(t *testing.T) {
 		ups.refuses = 0x17
 		err := b.Do(t.Context(), Command{Name: ShutdownStop})
 		require.ErrorIs(t, err, ErrRefused)
-		require.ErrorContains(t, err, "15 ff ff (UPS.OutletSystem.Outlet.DelayBeforeShutdown) was written")
+		require.ErrorContains(t, err, "DelayBeforeShutdown) was written")
 		require.Equal(t, []string{"15 ff ff"}, ups.writes, "where another timer cannot be cancelled")
 	})
 }
