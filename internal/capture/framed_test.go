@@ -23,7 +23,7 @@ const (
 	askStatus   = "3a 53 ac 0d"
 	askVolts    = "3a 44 bb 0d"
 	askLoad     = "3a 4c b3 0d"
-	askInput     = "3a 42 bd 0d"
+	askInput    = "3a 42 bd 0d"
 
 	protocol = "00 30 05 58 58 58 58 0d"
 	status   = "53 01 04 00 00 64 00 0d"
