@@ -29,7 +29,8 @@ func hostOf(t *testing.T, name string) host {
 	return host{attach(t, s, u), u, s}
 }
 
-// write makes a SET_REPORT of a feature report, its id first, and returns the status of the transfer.
+// write makes a SET_REPORT of a feature report, its id first, and returns the status of the
+// transfer.
 func (h host) write(report ...byte) int32 {
 	h.t.Helper()
 	return h.control(setFeature(report[0], len(report)), report...).status
@@ -92,8 +93,9 @@ func TestAVirtualUnitStallsACommandThatItDoesNotHave(t *testing.T) {
 		h := hostOf(t, "bcpers450")
 		assert.EqualValues(t, epipe, h.write(0x61, 0, 0))
 		assert.EqualValues(t, epipe, h.write(0x10, 1))
-		h.ups.Fail(virtualups.Stall, 0x17)
+		h.ups.Fail(virtualups.OfWrites(virtualups.Stall), 0x17)
 		assert.EqualValues(t, epipe, h.write(0x17, 10, 0))
+		assert.Equal(t, []byte{0x17, 0xff, 0xff}, h.says(0x17))
 		assert.True(t, h.ups.LoadOn())
 	})
 }
