@@ -27,7 +27,7 @@ type Alert struct {
 	Severity Severity
 	// Name is the same in every version, such as "on-battery".
 	Name string
-	// Text says the same to people.
+	// Text says the same to people. In that of "load-off" of a State is how long is left.
 	Text string
 }
 
@@ -39,6 +39,7 @@ var alerts = []struct {
 	is  bool
 }{
 	{Alert{Critical, "shutdown-imminent", "shutdown imminent"}, "status.shutdown imminent", true},
+	{Alert{Critical, "load-off", "the load is about to be switched off"}, loadOff, true},
 	{Alert{Critical, "awaiting-power", "waiting for line power to switch the load on"},
 		"status.awaiting power", true},
 	{Alert{Critical, "output-off", "the output is off"}, "output.on", false},
@@ -60,7 +61,7 @@ var alerts = []struct {
 }
 
 // These are no readings: they follow from several.
-const onBattery, lowBattery = "on battery", "low battery"
+const onBattery, lowBattery, loadOff = "on battery", "low battery", "load off"
 
 // holds reports whether a State says what a row of alerts asks for.
 func (s *State) holds(key string, is bool) bool {
@@ -71,6 +72,8 @@ func (s *State) holds(key string, is bool) bool {
 	case lowBattery: // the unit's own limits count on battery only: on line power it charges
 		limits := s.Status.BelowRemainingCapacityLimit.Or(false) || s.Status.RemainingTimeLimitExpired.Or(false)
 		return limits && s.holds(onBattery, true)
+	case loadOff: // also in its last second, which is 0
+		return !s.DelayBeforeShutdown.IsZero()
 	}
 	n, known := s.Number(key)
 	return known && (n != 0) == is
@@ -81,9 +84,14 @@ func (s *State) holds(key string, is bool) bool {
 func (s State) Alerts() []Alert {
 	var found []Alert
 	for _, a := range alerts {
-		if s.holds(a.key, a.is) {
-			found = append(found, a.Alert)
+		if !s.holds(a.key, a.is) {
+			continue
 		}
+		if a.key == loadOff {
+			f := fieldOf(shutdownKey)
+			a.Text = "load off in " + f.Text(Datum{f.at(&record{state: s})})
+		}
+		found = append(found, a.Alert)
 	}
 	return found
 }

@@ -81,6 +81,18 @@ func (k *Bank) Get(ctx context.Context) ([]Reading, error) {
 	return readings, nil
 }
 
+// Battery returns the unit at a path, which the Bank goes on to own, for its settings and commands. It
+// is not found where the Bank has none there.
+func (k *Bank) Battery(path string) (b *Battery, found bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	i := slices.IndexFunc(k.units, func(b *Battery) bool { return b.path == path })
+	if i < 0 {
+		return nil, false
+	}
+	return k.units[i], true
+}
+
 // lookAround is how often Watch looks for units that were plugged in.
 const lookAround = time.Second
 

@@ -17,6 +17,10 @@
 // unit announces by itself within milliseconds. [Battery.Settings] reads the settings and timers,
 // which Get leaves out to save their transfers.
 //
+// Most units are HID power devices, which say in a report descriptor what they have. Those of
+// product 0001 speak an older protocol of commands and replies: a Get of one takes about a second,
+// and it announces nothing.
+//
 // # Several units
 //
 // A [Bank] reads every unit that is attached, or those at paths that you give to [BankAt],
@@ -76,7 +80,8 @@ type Device interface {
 	GetFeatureReport(b []byte) (int, error)
 	// SendFeatureReport writes a feature report, its id first.
 	SendFeatureReport(b []byte) (int, error)
-	// ReadTimeout returns the next input report, its id first. It returns 0 when none comes in time.
+	// ReadTimeout returns the next input report, its id first if it has one. It returns 0 when none
+	// comes in time.
 	ReadTimeout(b []byte, milliseconds int) (int, error)
 	// Close gives the device up.
 	Close() error

@@ -87,8 +87,8 @@ func HasState(err error) bool { return err == nil || errors.As(err, new(*Partial
 // ReportError is the failure of one report.
 type ReportError struct {
 	Path string // of the unit
-	ID   byte   // of the report
-	Name string // the report's HID usage path
+	ID   byte   // of the report; the letter of a command to a unit of product 0001
+	Name string // the report's HID usage path, or what the command asks for
 	Err  error  // why it could not be read
 }
 

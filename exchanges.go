@@ -1,12 +1,13 @@
 package tripplite
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
 	"math"
+	"math/bits"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tripplite-go/tripplite/internal/frame"
@@ -15,7 +16,7 @@ import (
 // explainExchanges returns what each byte of each reply is. The bytes that no variant explains are
 // fields, too.
 func explainExchanges(exchanges []RawExchange) []DumpField {
-	replies := map[byte][]byte{} // their data, by letter
+	replies := map[byte][]byte{} // by letter
 	var order []byte
 	for _, e := range exchanges {
 		letter, _, err := frame.ParseCommand(e.Command)
@@ -23,19 +24,22 @@ func explainExchanges(exchanges []RawExchange) []DumpField {
 			continue
 		}
 		order = append(order, letter)
-		if came, data, err := frame.ParseReply(e.Reply, -1); err == nil && came == letter {
-			replies[letter] = data
+		if len(e.Reply) > 0 && e.Reply[0] == letter {
+			replies[letter] = e.Reply
 		}
 	}
 	var r record
 	questions := []question{protocolQuestion}
-	protocolQuestion.decode(replies[0], &r)
-	if v := variantOf(r.state.Config.ProtocolVersion.Or(0), replies[nominalASCII.letter]); v != nil {
+	if _, data, err := protocolQuestion.parse(replies[0]); err == nil {
+		protocolQuestion.decode(data, &r)
+	}
+	_, nominal, _ := nominalASCII.parse(replies[nominalASCII.letter])
+	if v := variantOf(r.state.Config.ProtocolVersion.Or(0), nominal); v != nil {
 		questions = append(questions, v.questions...)
 	}
 	for i := range questions {
 		q := &questions[i]
-		if data, ok := q.data(replies[q.letter]); ok && q.nonsense(data) == nil {
+		if _, data, err := q.parse(replies[q.letter]); err == nil && q.nonsense(data) == nil {
 			q.decode(data, &r)
 		}
 	}
@@ -46,20 +50,10 @@ func explainExchanges(exchanges []RawExchange) []DumpField {
 		if i := slices.IndexFunc(questions, func(q question) bool { return q.letter == letter }); i >= 0 {
 			q = questions[i]
 		}
-		data, _ := q.data(replies[letter])
+		_, data, _ := q.parse(replies[letter])
 		fields = append(fields, q.explain(data, &r)...)
 	}
 	return fields
-}
-
-// data returns the data of a reply without what is behind them.
-func (q *question) data(behindLetter []byte) ([]byte, bool) {
-	if q.bytes < 0 {
-		data, _, ended := bytes.Cut(behindLetter, []byte{'\r'})
-		return data, ended
-	}
-	_, data, err := frame.ParseReply(append([]byte{q.letter}, behindLetter...), q.bytes)
-	return data, err == nil
 }
 
 // explain returns the fields of a reply on a unit whose readings r has.
@@ -70,6 +64,9 @@ func (q *question) explain(data []byte, r *record) []DumpField {
 		f := DumpField{
 			Report: "reply", ID: q.letter, Path: letter + "." + p.name, Offset: 8 * p.at, Size: 8 * p.bytes,
 			Key: key, from: &framedField{p, key, data, r},
+		}
+		if p.mask != 0 && p.codes == nil {
+			f.Offset, f.Size = f.Offset+p.shift(), bits.OnesCount32(p.mask)
 		}
 		if raw, ok := p.number(data); ok {
 			f.Raw = ValueOf(raw)
@@ -92,6 +89,9 @@ func (q *question) explain(data []byte, r *record) []DumpField {
 		}
 		covered = max(covered, p.at+p.bytes)
 		for _, key := range p.keys() {
+			if group, is := strings.CutPrefix(key, "outlets."); is && absent(group, r) {
+				key = ""
+			}
 			add(&p, key)
 		}
 	}
@@ -99,6 +99,12 @@ func (q *question) explain(data []byte, r *record) []DumpField {
 		add(unused(covered, rest), "")
 	}
 	return fields
+}
+
+// absent reports whether a unit does not have an outlet group.
+func absent(group string, r *record) bool {
+	groups, known := r.state.Config.Outlets.Get()
+	return known && group > strconv.Itoa(int(groups)) // they are single digits
 }
 
 func unused(at, bytes int) *part {
@@ -113,7 +119,10 @@ func (q *question) inOrder() []part {
 // keys returns the keys of the fields that a part has, or one empty one.
 func (p *part) keys() []string {
 	keys := map[string]bool{}
-	for _, values := range p.codes {
+	for code, values := range p.codes {
+		if !p.means(code) {
+			continue
+		}
 		for key := range values {
 			keys[key] = true
 		}
@@ -141,7 +150,7 @@ func (f *framedField) encode(value float64) (uint32, error) {
 	var best uint32
 	for _, code := range slices.Sorted(maps.Keys(p.codes)) {
 		says := p.codes[code]
-		if v, ok := says[f.key]; !ok || v != value {
+		if v, ok := says[f.key]; !ok || v != value || !p.means(code) {
 			continue
 		}
 		same := 0
@@ -175,7 +184,7 @@ func (f *framedField) encode(value float64) (uint32, error) {
 // most returns the highest number that the bytes can say.
 func (f *framedField) most() float64 {
 	p := f.part
-	base := map[coding]float64{bigEndian: 256, hexDigits: 16, decimalDigits: 10}[p.coding]
+	base := map[coding]float64{bigEndian: 256, packedDigits: 256, hexDigits: 16, decimalDigits: 10}[p.coding]
 	most := math.Pow(base, float64(p.bytes)) - 1
 	if p.mask != 0 {
 		most = 1
@@ -195,7 +204,7 @@ func (f *framedField) put(payload []byte, raw uint32) {
 		copy(b, fmt.Sprintf("%0*X", p.bytes, raw))
 	case decimalDigits:
 		copy(b, fmt.Sprintf("%0*d", p.bytes, raw))
-	case bigEndian:
+	case bigEndian, packedDigits:
 		if p.mask != 0 {
 			b[0] = b[0]&^byte(p.mask) | byte(raw)<<p.shift()
 			return

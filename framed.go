@@ -17,8 +17,8 @@ import (
 // feature reports, replies come as input reports.
 //
 // A unit repeats its previous reply to a letter that it does not know, and when its own serial line
-// timed out. So a reply counts only for its own letter, and no letter is asked twice in a row: an
-// old reply would look like a new one.
+// timed out. So a reply counts only for its own letter, and only if the reply before it had another
+// one: an old reply would look like a new one. Nor is a letter asked twice in a row.
 type framed struct {
 	dev  Device
 	path string
@@ -30,7 +30,9 @@ type framed struct {
 	config  Config   // the nominal readings, which are asked for once
 	reads   int
 	last    int       // the letter that was asked last, or -1
-	asked   time.Time // when that was
+	heard   int       // the letter of the latest reply, which the unit may repeat, or -1
+	asked   time.Time // when a letter was asked last
+	unheard int       // how often between had to take another question
 	unsent  int       // how many commands in a row could not be sent, and no stall was why
 	command [1 + frame.Size]byte
 	reply   []byte // the latest, in buffer
@@ -44,7 +46,7 @@ type asking struct {
 }
 
 func newFramed(dev Device, path string, log *slog.Logger) *framed {
-	return &framed{dev: dev, path: path, log: log, last: -1}
+	return &framed{dev: dev, path: path, log: log, last: -1, heard: -1}
 }
 
 // How long a unit may take. The first bytes of a reply come after 80 to 90 ms at best, and after
@@ -59,6 +61,7 @@ const (
 const (
 	errSilent answerError = "no reply came"
 	errNoTime answerError = "there was no time left to ask"
+	errRepeat answerError = "the unit repeats an old reply"
 )
 
 // read asks all that is due: the constants when the unit has just been opened, then the status,
@@ -82,6 +85,7 @@ func (f *framed) read(ctx context.Context, want cadence, r *record) error {
 		case err == nil:
 			a.answer = given
 			q.decode(data, r)
+			f.config = r.state.Config // whatever becomes of the rest: constants are asked for once
 			if q.status {
 				r.state.Time = f.asked
 			}
@@ -94,7 +98,6 @@ func (f *framed) read(ctx context.Context, want cadence, r *record) error {
 		}
 	}
 	judge(r)
-	f.config = r.state.Config
 	if failed != nil {
 		return &PartialError{Reports: failed}
 	}
@@ -228,8 +231,13 @@ func (f *framed) ask(
 	ctx context.Context, q *question, until time.Time, sendings int,
 ) (data []byte, err error) {
 	for range sendings {
-		if f.last == int(q.letter) {
-			if _, err := f.exchange(ctx, f.between(q), until); err != nil && !malformed(err) {
+		if f.last == int(q.letter) || f.heard == int(q.letter) {
+			_, err := f.exchange(ctx, f.between(q), until)
+			switch {
+			case err == nil:
+			case malformed(err):
+				f.unheard++
+			default:
 				return nil, err
 			}
 		}
@@ -241,12 +249,17 @@ func (f *framed) ask(
 	return data, err
 }
 
-// between returns another question than q, which every variant answers.
+// between returns a question that is neither q nor the one that was asked or replied to last. Every
+// variant answers these three; a unit that leaves one unanswered is asked the next one after that.
 func (f *framed) between(q *question) *question {
-	if q.letter == nominalASCII.letter {
-		return &protocolQuestion
+	others := [...]*question{&nominalASCII, &protocolQuestion, &firmware}
+	for {
+		other := others[f.unheard%len(others)]
+		if l := int(other.letter); l != int(q.letter) && l != f.last && l != f.heard {
+			return other
+		}
+		f.unheard++
 	}
-	return &nominalASCII
 }
 
 // exchange asks a question once.
@@ -254,7 +267,13 @@ func (f *framed) exchange(ctx context.Context, q *question, until time.Time) ([]
 	if !time.Now().Before(until) {
 		return nil, errNoTime
 	}
-	if err := f.sendFrame(frame.Command(q.letter)); err != nil {
+	if err := f.drain(); err != nil {
+		return nil, err
+	}
+	if f.heard == int(q.letter) {
+		return nil, errRepeat
+	}
+	if err := f.send(frame.Command(q.letter)); err != nil {
 		return nil, err
 	}
 	if wait := f.asked.Add(replyWait); wait.Before(until) {
@@ -268,7 +287,8 @@ func (f *framed) exchange(ctx context.Context, q *question, until time.Time) ([]
 		case received != nil:
 			return nil, received
 		}
-		letter, data, parseErr := frame.ParseReply(f.reply, q.bytes)
+		letter, data, parseErr := q.parse(f.reply)
+		f.heard = int(letter)
 		switch {
 		case letter != q.letter: // it is old, or somebody else's
 		case parseErr != nil:
@@ -281,17 +301,23 @@ func (f *framed) exchange(ctx context.Context, q *question, until time.Time) ([]
 	}
 }
 
-// sendFrame empties the queue of input reports, and sends a command.
-func (f *framed) sendFrame(command []byte) error {
+// drain empties the queue of input reports.
+func (f *framed) drain() error {
 	for range maxQueued {
 		n, err := f.dev.ReadTimeout(f.buffer[:], 0)
 		if err != nil {
-			return &lostError{err}
+			return &lostError{fmt.Errorf("input reports: %w", err)}
 		}
 		if n <= 0 {
 			break
 		}
+		f.heard = int(f.buffer[0])
 	}
+	return nil
+}
+
+// send sends a command.
+func (f *framed) send(command []byte) error {
 	clear(f.command[:])
 	copy(f.command[1:], command)
 	f.last, f.asked = int(command[1]), time.Now()
@@ -337,18 +363,14 @@ func (f *framed) receive(ctx context.Context, until time.Time) error {
 // letters are all that a unit can be asked without being told to do something.
 const letters = "\x00VPFUSDBLTMR0123456"
 
-// dump asks each letter once, in an order that never has the one that was asked last first.
+// dump asks each letter once.
 func (f *framed) dump(ctx context.Context, d *Dump) error {
-	order := []byte(letters)
-	if f.last == int(order[0]) {
-		order[0], order[1] = order[1], order[0]
-	}
-	for _, letter := range order {
+	for _, letter := range []byte(letters) {
 		any := question{letter: letter, bytes: -1}
 		if letter == 0 {
 			any.bytes = protocolQuestion.bytes // eight zeros would do otherwise
 		}
-		_, err := f.exchange(ctx, &any, time.Now().Add(replyWait))
+		_, err := f.ask(ctx, &any, time.Now().Add(2*replyWait), 1)
 		if err != nil && !malformed(err) {
 			return err
 		}

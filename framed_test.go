@@ -27,6 +27,9 @@ type framedUnit struct {
 	mu      sync.Mutex
 	asked   []byte
 	sendErr error
+	stalled string // letters whose commands it refuses
+	letter  byte   // behind whose command something happens
+	happens func()
 }
 
 func (u *framedUnit) SendFeatureReport(b []byte) (int, error) {
@@ -37,11 +40,33 @@ func (u *framedUnit) SendFeatureReport(b []byte) (int, error) {
 	}
 	u.asked = append(u.asked, letter)
 	sendErr := u.sendErr
+	if strings.IndexByte(u.stalled, letter) >= 0 {
+		sendErr = syscall.EPIPE
+	}
+	happens := u.happens
+	if letter != u.letter || happens == nil {
+		happens = func() {}
+	}
 	u.mu.Unlock()
 	if sendErr != nil {
 		return 0, sendErr
 	}
+	defer happens()
 	return u.Device.SendFeatureReport(b)
+}
+
+// after has something happen behind each command with a letter.
+func (u *framedUnit) after(letter byte, happens func()) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.letter, u.happens = letter, happens
+}
+
+// stall has the unit refuse the commands with these letters.
+func (u *framedUnit) stall(letters string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.stalled = letters
 }
 
 // letters returns what the unit was asked since letters was last called.

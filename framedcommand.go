@@ -199,7 +199,10 @@ func (f *framed) shows(q *question, acts func(*record) bool) func() (bool, error
 
 // write sends a control. It is never sent again: without a reply it may have been carried out.
 func (f *framed) write(s step) error {
-	switch err := f.sendFrame(s.Bytes); {
+	if err := f.drain(); err != nil {
+		return err
+	}
+	switch err := f.send(s.Bytes); {
 	case err != nil && f.unsent > 0:
 		return errors.New(err.Error()) // it may have been sent all the same
 	case err != nil:
@@ -217,7 +220,9 @@ func (f *framed) write(s step) error {
 		case err != nil:
 			return err
 		}
-		if letter, _, err := frame.ParseReply(f.reply, length); err == nil && letter == s.ID {
+		letter, _, err := frame.ParseReply(f.reply, length)
+		f.heard = int(letter)
+		if err == nil && letter == s.ID {
 			return nil
 		}
 	}

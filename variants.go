@@ -1,12 +1,15 @@
 package tripplite
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/tripplite-go/tripplite/internal/frame"
 )
 
 // variant is one way in which units of product 0001 speak: which letters they are asked, and what
@@ -40,6 +43,7 @@ type part struct {
 	div       float64
 	times     factor
 	mask      uint32 // of the bits that count, 0 for all
+	padding   uint32 // of the bits that no unit sets: with one of them the number means nothing
 	// Raw numbers outside of least to most are "no value". A most of 0 stands for no bound.
 	least, most uint32
 	codes       codes
@@ -51,7 +55,8 @@ type part struct {
 type coding uint8
 
 const (
-	bigEndian coding = iota
+	bigEndian    coding = iota
+	packedDigits        // BCD, two digits in a byte
 	hexDigits
 	decimalDigits
 	asciiText // not a number
@@ -127,7 +132,7 @@ var variants = []variant{
 			{at: 1, bytes: 1, name: "self-test", codes: testCodes},
 			{at: 0, bytes: 1, name: "battery", codes: batteryCodes, most: 1},
 			{at: 2, bytes: 1, name: "fault", codes: faultCodes},
-			{at: 3, bytes: 1, name: "flags", mask: 7, codes: flagCodes, must: true},
+			flags3003,
 			{at: 4, bytes: 1, name: "charge", key: "health", most: 100},
 			{at: 5, bytes: 1, name: "tap", codes: tapCodes},
 		}},
@@ -139,6 +144,7 @@ var variants = []variant{
 		{letter: 'L', name: "load", bytes: 6, settings: true, parts: []part{
 			{at: 0, bytes: 1, name: "load", key: "output.load", most: 254},
 			{at: 3, bytes: 1, name: "restart after shutdown", key: restartKey, mask: 1}, // by analogy
+			{at: 3, bytes: 1, name: "other restart flags", mask: 0xfe},
 		}},
 		{letter: 'T', name: "temperature and frequency", bytes: 6, parts: []part{
 			{at: 0, bytes: 1, name: "temperature"},
@@ -174,7 +180,8 @@ var questions3003 = []question{
 // The questions that several variants share.
 var (
 	protocolQuestion = question{letter: 0, name: "protocol", bytes: 6, when: nominal, parts: []part{
-		{at: 0, bytes: 2, name: "protocol", key: "config.protocol version", least: 1},
+		{at: 0, bytes: 2, coding: packedDigits, name: "protocol",
+			key: "config.protocol version", least: 1},
 	}}
 	nominalASCII = question{letter: 'V', name: "nominal values", bytes: 6, when: nominal, parts: []part{
 		{at: 0, bytes: 1, coding: decimalDigits, name: "nominal voltage", codes: codes{
@@ -192,11 +199,14 @@ var (
 	unitID = question{letter: 'U', name: "unit id", bytes: 2, when: nominal, parts: []part{
 		{at: 0, bytes: 2, name: "unit id", key: "config.unit id", least: 1, most: 0xfffe},
 	}}
+	// Bits 4 and 5 may be set: a unit that does not tell its variant is read as a 3003, and a 2001 sends a
+	// digit here.
+	flags3003  = part{at: 3, bytes: 1, name: "flags", mask: 7, padding: 0xc0, codes: flagCodes, must: true}
 	status3003 = question{letter: 'S', name: "status", bytes: 6, status: true, parts: []part{
 		{at: 1, bytes: 1, coding: decimalDigits, name: "self-test", codes: testCodes},
 		{at: 0, bytes: 1, coding: decimalDigits, name: "battery", codes: batteryCodes},
 		{at: 2, bytes: 1, coding: decimalDigits, name: "fault", codes: faultCodes},
-		{at: 3, bytes: 1, name: "flags", mask: 7, codes: flagCodes, must: true},
+		flags3003,
 		{at: 4, bytes: 1, name: "charge", key: "health", most: 100},
 		{at: 5, bytes: 1, coding: decimalDigits, name: "tap", codes: tapCodes},
 	}}
@@ -210,6 +220,7 @@ var (
 		{at: 0, bytes: 2, coding: hexDigits, name: "load", key: "output.load", most: 254},
 		{at: 2, bytes: 2, coding: hexDigits, name: "charger level"},
 		{at: 4, bytes: 1, name: "restart after shutdown", key: restartKey, mask: 1},
+		{at: 4, bytes: 1, name: "other restart flags", mask: 0xfe},
 	}}
 	extremes3003 = question{letter: 'M', name: "lowest and highest input voltage", bytes: 4,
 		parts: []part{
@@ -336,6 +347,20 @@ func (q *question) decode(data []byte, r *record) {
 	}
 }
 
+// parse returns the letter of a reply and its data. Where their length is not known they end at the
+// first carriage return, which no such reply is known to hold.
+func (q *question) parse(reply []byte) (letter byte, data []byte, err error) {
+	letter, data, err = frame.ParseReply(reply, q.bytes)
+	if err != nil || q.bytes >= 0 {
+		return letter, data, err
+	}
+	data, _, ended := bytes.Cut(data, []byte{'\r'})
+	if !ended && q.parts != nil {
+		err = fmt.Errorf("the reply % x has no 0d", reply)
+	}
+	return letter, data, err
+}
+
 // nonsense returns why the data of a reply cannot be right, or nil.
 func (q *question) nonsense(data []byte) error {
 	for i := range q.parts {
@@ -351,22 +376,30 @@ func (q *question) nonsense(data []byte) error {
 // code.
 func (p *part) raw(data []byte) (raw uint32, known bool) {
 	raw, known = p.number(data)
-	_, coded := p.codes[raw]
-	if !known || raw < p.least || p.most != 0 && raw > p.most || p.codes != nil && !coded {
+	if !known || !p.means(raw) {
 		return math.MaxUint32, false
 	}
 	return raw, true
 }
 
+// means reports whether a number means something.
+func (p *part) means(raw uint32) bool {
+	_, coded := p.codes[raw]
+	return raw >= p.least && (p.most == 0 || raw <= p.most) && (p.codes == nil || coded)
+}
+
 // number returns what the bytes of a part say.
 func (p *part) number(data []byte) (n uint32, known bool) {
-	if p.at+p.bytes > len(data) || p.bytes > 4 && p.coding == bigEndian {
+	if p.at+p.bytes > len(data) {
 		return 0, false
 	}
 	b := data[p.at : p.at+p.bytes]
 	switch p.coding {
-	case bigEndian:
+	case bigEndian, packedDigits:
 		for _, c := range b {
+			if p.coding == packedDigits && (c>>4 > 9 || c&0xf > 9 || c == 'X') {
+				return 0, false
+			}
 			n = n<<8 | uint32(c)
 		}
 	case hexDigits, decimalDigits:
@@ -380,7 +413,8 @@ func (p *part) number(data []byte) (n uint32, known bool) {
 		return 0, false
 	}
 	if p.mask != 0 {
-		n = n & p.mask >> p.shift()
+		n, known = n&p.mask>>p.shift(), n&p.padding == 0
+		return n, known
 	}
 	return n, true
 }

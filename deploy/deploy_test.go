@@ -89,6 +89,8 @@ func TestTheAlertsAreThoseOfTheLibrary(t *testing.T) {
 	for _, text := range []string{
 		`{"status": {"ac present": true, "battery present": true}, "output": {"on": true}}`,
 		`{"status": {"ac present": true, "shutdown imminent": true}}`,
+		`{"status": {"ac present": true}, "delay before shutdown": 43}`,
+		`{"status": {"ac present": false}, "delay before shutdown": 0}`,
 		`{"status": {"ac present": true, "awaiting power": true}}`,
 		`{"status": {"ac present": true}, "output": {"on": false}}`,
 		`{"status": {"ac present": true, "internal failure": true}}`,

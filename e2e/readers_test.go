@@ -34,34 +34,8 @@ func needReaders(t testing.TB, files ...string) {
 func TestNUTReadsTheSame(t *testing.T) {
 	needReaders(t, "/lib/nut/usbhid-ups", "/sbin/upsd", "/bin/upsc")
 	attachOne(t, "smart1500lcd")
-	for file, text := range map[string]string{
-		"nut.conf":   "MODE=standalone\n",
-		"ups.conf":   "[virtual]\ndriver = usbhid-ups\nport = auto\nvendorid = 09ae\nuser = root\n",
-		"upsd.conf":  "LISTEN 127.0.0.1 3493\n",
-		"upsd.users": "",
-	} {
-		require.NoError(t, os.MkdirAll("/etc/nut", 0o755))
-		require.NoError(t, os.WriteFile(filepath.Join("/etc/nut", file), []byte(text), 0o644))
-	}
-	require.NoError(t, os.MkdirAll("/run/nut", 0o777))
-	require.NoError(t, os.Chmod("/run/nut", 0o777))
-	for _, command := range [][]string{{"/lib/nut/usbhid-ups", "-a", "virtual"}, {"/sbin/upsd", "-u", "root"}} {
-		ran := tool(t, nil, command[0], command[1:]...)
-		require.Zero(t, ran.status, ran.stdout+ran.stderr)
-	}
-	t.Cleanup(func() {
-		tool(t, nil, "/sbin/upsd", "-c", "stop")
-		exec.Command("pkill", "usbhid-ups").Run()
-		require.Eventually(t, func() bool { return exec.Command("pgrep", "usbhid-ups").Run() != nil }, 10*time.Second, 20*time.Millisecond)
-	})
-	said := map[string]string{}
-	require.Eventually(t, func() bool {
-		for line := range strings.Lines(tool(t, nil, "upsc", "virtual@127.0.0.1").stdout) {
-			key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
-			said[key] = value
-		}
-		return said["ups.status"] != "" && said["ups.status"] != "WAIT" // for its driver's first data
-	}, 30*time.Second, 200*time.Millisecond)
+	startNUT(t)
+	said := awaitNUT(t)
 	// What numat's README and the capture's notes say, in NUT's words.
 	for key, value := range map[string]string{
 		"input.voltage": "117.2", "input.frequency": "59.7", "output.voltage": "117.2", "battery.voltage": "27.5",
@@ -83,6 +57,42 @@ func TestNUTReadsTheSame(t *testing.T) {
 	assert.Equal(t, 1, ran.status)
 	assert.Contains(t, oneLine(t, ran.stderr), "another program holds the UPS")
 	assert.Contains(t, ran.stderr, "usbhid-ups")
+}
+
+// startNUT starts NUT's driver and server for the unit that is attached, until the test ends.
+func startNUT(t *testing.T) {
+	t.Helper()
+	for file, text := range map[string]string{
+		"nut.conf":   "MODE=standalone\n",
+		"ups.conf":   "[virtual]\ndriver = usbhid-ups\nport = auto\nvendorid = 09ae\nuser = root\n",
+		"upsd.conf":  "LISTEN 127.0.0.1 3493\n",
+		"upsd.users": "",
+	} {
+		require.NoError(t, os.MkdirAll("/etc/nut", 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join("/etc/nut", file), []byte(text), 0o644))
+	}
+	require.NoError(t, os.MkdirAll("/run/nut", 0o777))
+	require.NoError(t, os.Chmod("/run/nut", 0o777))
+	for _, command := range [][]string{{"/lib/nut/usbhid-ups", "-a", "virtual"}, {"/sbin/upsd", "-u", "root"}} {
+		ran := tool(t, nil, command[0], command[1:]...)
+		require.Zero(t, ran.status, ran.stdout+ran.stderr)
+	}
+	t.Cleanup(func() {
+		tool(t, nil, "/sbin/upsd", "-c", "stop")
+		exec.Command("pkill", "usbhid-ups").Run()
+		require.Eventually(t, func() bool { return exec.Command("pgrep", "usbhid-ups").Run() != nil }, 10*time.Second, 20*time.Millisecond)
+	})
+}
+
+// awaitNUT returns what NUT's driver says, once it says something.
+func awaitNUT(t *testing.T) map[string]string {
+	t.Helper()
+	said := map[string]string{}
+	require.Eventually(t, func() bool {
+		said = upsc(t, "virtual")
+		return said["ups.status"] != "" && said["ups.status"] != "WAIT" // for its driver's first data
+	}, 30*time.Second, 200*time.Millisecond)
+	return said
 }
 
 // python reads as the Python project does, with its ten reports.

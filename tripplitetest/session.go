@@ -68,8 +68,13 @@ func (r *Recorder) record(t capture.Type, asked, came []byte, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	unit := &r.session.Interfaces[0]
-	if n := len(unit.Traffic); t == capture.Input && n > 0 && unit.Traffic[n-1].Type == capture.Sent {
-		unit.Exchange(unit.Traffic[n-1].Bytes, came)
+	if t == capture.Input {
+		for _, sent := range slices.Backward(unit.Traffic) {
+			if sent.Type == capture.Sent { // an old reply may have come in between
+				unit.Exchange(sent.Bytes, report.Bytes)
+				break
+			}
+		}
 	}
 	unit.Traffic = append(unit.Traffic, report)
 	i := slices.IndexFunc(unit.Reports, func(o capture.Report) bool { return o.ID == report.ID })
@@ -112,7 +117,8 @@ func (r *Recorder) Close() error { return r.dev.Close() }
 // NewPlayer makes a UPS that repeats the session of a [Recorder], from the file that
 // [Recorder.Save] wrote, and holds the program under test to it: each transfer has to be one that
 // was recorded, and each recorded one has to happen, those of one report in their order. An input
-// report comes a moment after everything recorded before it has been asked for. When the test ends,
+// report, such as a reply of a unit of product 0001, comes a moment after everything recorded before
+// it has been asked for. When the test ends,
 // it fails with the error of [UPS.Close]. A test that wants a unit, and not a session, calls
 // [NewUPS] with the same file.
 func NewPlayer(t testing.TB, file string) *UPS {

@@ -116,7 +116,9 @@ func (u *UPS) Battery(opts ...tripplite.Option) *tripplite.Battery {
 }
 
 // Requests returns what the unit was asked for since Requests was last called, in order: "get 18"
-// for a feature report that was read, "send 11 01" for one that was written.
+// for a feature report that was read, "send 11 01" for one that was written. A unit of product 0001
+// is asked by commands, in reports without an id: "send 00 3a 53 ac 0d 00 00 00 00" asks for S, the
+// status.
 func (u *UPS) Requests() []string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -129,6 +131,9 @@ func (u *UPS) Requests() []string {
 // reports answer, a Battery names the report in a [tripplite.PartialError], or in a
 // [tripplite.ReportError] where it is the status. A report that has never been answered may be one
 // that the unit does not have: after some reads it is named no more.
+//
+// A unit of product 0001 has no report but 0, which takes its commands: with that every command
+// fails. A letter that is not replied to is one of [Manners].
 func (u *UPS) FailReport(id byte, err error) {
 	u.t.Helper()
 	if err == nil {
@@ -140,7 +145,7 @@ func (u *UPS) FailReport(id byte, err error) {
 // AnswerReport makes the unit answer for a feature report with just these bytes, until
 // [UPS.HealReport]. So a test can have what units have been seen to send: too few bytes, too many,
 // another report's id, or none at all, which says "not provided". A whole answer begins with the
-// report's id.
+// report's id. It changes nothing of a unit of product 0001, whose feature report is never read.
 func (u *UPS) AnswerReport(id byte, bytes ...byte) {
 	u.replace(id, &answer{bytes: slices.Clone(bytes)})
 }
@@ -158,7 +163,8 @@ func (u *UPS) replace(id byte, instead *answer) {
 	u.answers[id] = instead
 }
 
-// Manners are the ways in which units of product 0001 have been seen to misbehave.
+// Manners are the ways in which units of product 0001 have been seen to misbehave. With none they
+// reply at once and to the point.
 type Manners = capture.Manners
 
 // SetManners makes a unit of product 0001 misbehave from now on. It fails the test for any other
@@ -224,6 +230,9 @@ func (u *UPS) transfer(t capture.Type, b []byte, do func([]byte) (int, error)) (
 	}
 	if instead != nil && (t == capture.Feature || instead.err != nil) {
 		return copy(b, instead.bytes), instead.err
+	}
+	if u.session != nil && u.dev.Framed() != nil {
+		return len(b), nil // the session has the replies
 	}
 	return do(b)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/tripplite-go/tripplite/collector"
+	"github.com/tripplite-go/tripplite/internal/serve"
 )
 
 // cli is the command line. The longer texts are in help.
@@ -44,7 +45,7 @@ type cli struct {
 }
 
 var help = kong.Vars{
-	"version": "tripplite-exporter " + version().Main.Version + ", " + version().GoVersion,
+	"version": "tripplite-exporter " + serve.Version().Main.Version + ", " + serve.Version().GoVersion,
 	"max":     collector.DefaultTimeout.String(),
 
 	"listen":  "Listen at this address; repeatable (default: :6969).",
@@ -122,15 +123,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "tripplite-exporter: %v (see tripplite-exporter --help)\n", err)
 		return exitFailure
 	}
-	log := logger(stderr, c.LogLevel, c.LogFormat)
-	units, err := open(c.Path, c.Replay, log)
+	log := serve.Logger(stderr, c.LogLevel, c.LogFormat)
+	units, err := serve.Open(c.Path, c.Replay, log)
 	if err != nil {
 		log.Error("cannot replay", "err", err)
 		return exitFailure
 	}
 	defer units.Close()
-	source := &logging{source: units, log: log}
-	if err := look(ctx, source, c.Timeout); err != nil && c.FailFast {
+	source := serve.Logging(units, log)
+	if err := serve.Look(ctx, source, c.Timeout); err != nil && c.FailFast {
 		log.Error("no UPS can be read", "err", err)
 		return exitNoUPS
 	}
@@ -141,8 +142,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		opts = append(opts, collector.WithNumat(c.Hostname))
 	}
-	server := newServer(collector.New(source, opts...), c.Timeout, log)
-	err = serve(ctx, server, func() error {
+	server := serve.NewServer(collector.New(source, opts...), c.Timeout, log)
+	err = serve.Run(ctx, server, func() error {
 		return web.ListenAndServe(server, &web.FlagConfig{
 			WebListenAddresses: &c.Listen, WebSystemdSocket: &c.Systemd, WebConfigFile: &c.Web,
 		}, log)
@@ -171,20 +172,4 @@ func fullHostname() string {
 		}
 	}
 	return host
-}
-
-func logger(w io.Writer, level slog.Level, format string) *slog.Logger {
-	options := &slog.HandlerOptions{Level: level}
-	if format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
-}
-
-// version returns what the build says of itself; its fields are empty where it says nothing.
-func version() *debug.BuildInfo {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info
-	}
-	return &debug.BuildInfo{}
 }

@@ -284,3 +284,14 @@ func TestLogsAsJSON(t *testing.T) {
 	run(t.Context(), []string{"--replay=nosuch", "--log.format=json"}, io.Discard, &output)
 	require.Regexp(t, `^\{.*"level":"ERROR","msg":"cannot replay".*\}\n$`, output.String())
 }
+
+// having returns the samples that have a text in them.
+func having(text, exposition string) []string {
+	var samples []string
+	for line := range strings.Lines(exposition) {
+		if line[0] != '#' && strings.Contains(line, text) {
+			samples = append(samples, strings.TrimSpace(line))
+		}
+	}
+	return samples
+}

@@ -224,19 +224,24 @@ func cells(f tripplite.DumpField, came string) []string {
 		bits = fmt.Sprintf("%d-%d", f.Offset, f.Offset+f.Size-1)
 	}
 	value := ""
-	if raw, known := f.Raw.Get(); known {
+	field, understood := fieldOf(f.Key)
+	switch {
+	case f.Copy:
+		value = "copy"
+	case understood && f.Reading != "":
+		value = joined(" ", f.Reading, field.Unit)
+	case understood:
+		value = "-"
+	}
+	raw, known := f.Raw.Get()
+	end := (f.Offset + f.Size + 7) / 8
+	switch b := strings.Fields(came); {
+	case known:
 		came = fmt.Sprint(raw)
-		field, understood := fieldOf(f.Key)
-		switch {
-		case f.Copy:
-			value = "copy"
-		case understood && f.Reading == "":
-			value = "-"
-		case understood:
-			value = joined(" ", f.Reading, field.Unit)
-		}
-	} else if b := strings.Fields(came); f.Report == "reply" && len(b) > (f.Offset+f.Size)/8 {
-		came, value = strings.Join(b[1+f.Offset/8:][:f.Size/8], " "), f.Reading
+	case f.Report == "reply" && len(b) > end: // text, or digits that are none
+		came = strings.Join(b[1+f.Offset/8:1+end], " ")
+	case f.Report != "reply":
+		value = "" // the report failed
 	}
 	return []string{bits, came, value, cmp.Or(f.Key, "?"), f.Path}
 }

@@ -83,7 +83,7 @@ func (i *Interface) Exchange(sent, reply []byte) {
 		return
 	}
 	letter, data, err := frame.ParseCommand(sent[1:])
-	e := Exchange{Command: frame.Command(letter, data...), Reply: reply, Origin: Captured}
+	e := ExchangeOf(frame.Command(letter, data...), slices.Clone(reply), nil)
 	same := func(o Exchange) bool { return bytes.Equal(o.Command, e.Command) }
 	if err == nil && e.check() == nil && !slices.ContainsFunc(i.Exchanges, same) {
 		i.Exchanges = append(i.Exchanges, e)

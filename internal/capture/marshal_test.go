@@ -24,13 +24,15 @@ func TestMarshalWritesWhatParseReads(t *testing.T) {
 }
 
 func TestMarshalWritesInTheMannerOfTheBuiltInCaptures(t *testing.T) {
-	c, err := Load("smart1500lcd")
-	require.NoError(t, err)
-	want, err := testdata.Captures.ReadFile("captures/smart1500lcd.json")
-	require.NoError(t, err)
-	text, err := c.Marshal()
-	require.NoError(t, err)
-	require.Equal(t, string(want), string(text))
+	for _, name := range []string{"smart1500lcd", "smart500rt1u"} { // reports, and exchanges
+		c, err := Load(name)
+		require.NoError(t, err)
+		want, err := testdata.Captures.ReadFile("captures/" + name + ".json")
+		require.NoError(t, err)
+		text, err := c.Marshal()
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(text))
+	}
 }
 
 func TestAWrongIDIsKeptAndReplayed(t *testing.T) {
@@ -89,6 +91,14 @@ func FuzzParse(f *testing.F) {
 			d := c.Device(n)
 			for _, r := range i.Reports {
 				_, _ = d.GetFeatureReport([]byte{byte(r.ID), 0, 0})
+			}
+			for _, e := range i.Exchanges {
+				buffer := make([]byte, 8)
+				_, err := d.SendFeatureReport(append([]byte{0}, e.Command...))
+				require.NoError(t, err)
+				n, err := d.ReadTimeout(buffer, 0)
+				require.NoError(t, err)
+				require.Contains(t, []int{0, 8}, n, "a reply fills a report")
 			}
 		}
 	})

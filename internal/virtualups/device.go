@@ -43,8 +43,12 @@ const (
 	reportProtocol     = 1 // HID 1.11 section 7.2.6
 )
 
-// reportTypes are those of HID 1.11 section 7.2.1 that a UPS has; 2 would be output.
-var reportTypes = map[byte]capture.Type{1: capture.Input, 3: capture.Feature}
+// output is what no UPS declares. One of the framed protocol takes a command in it all the same
+// (github.com/RubyRubenstahl/node-tripp-lite sends them so).
+const output capture.Type = "output"
+
+// reportTypes are those of HID 1.11 section 7.2.1.
+var reportTypes = map[byte]capture.Type{1: capture.Input, 2: output, 3: capture.Feature}
 
 // control is the control endpoint of a unit since it was plugged in.
 type control struct {

@@ -212,7 +212,7 @@ func (i *Interface) answerSet(t capture.Type, id byte, data []byte) Answer {
 	fault := i.faultOf(id)
 	i.ups.counts.Writes = append(i.ups.counts.Writes, Write{
 		Time: time.Now(), Interface: i.number, Type: t, ID: id, Bytes: slices.Clone(data)})
-	command := i.framed != nil && id == 0
+	command := i.framed != nil && id == 0 && t != capture.Input
 	drops := i.ups.countDown(command, data)
 	i.ups.mu.Unlock()
 	if drops {
@@ -226,7 +226,7 @@ func (i *Interface) answerSet(t capture.Type, id byte, data []byte) Answer {
 		return a
 	case command:
 		for reply, late := range i.framed.Take(data) {
-			time.AfterFunc(replyTime+late, func() { i.Push(reply...) })
+			time.AfterFunc(a.Delay+replyTime+late, func() { i.Push(reply...) })
 		}
 		return a
 	}

@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"context"
@@ -33,7 +33,7 @@ func TestWhatIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var text strings.Builder
 		source := &readings{}
-		logged := &logging{source: source, log: logger(&text, slog.LevelInfo, "logfmt")}
+		logged := Logging(source, Logger(&text, slog.LevelInfo, "logfmt"))
 		for i, test := range []struct {
 			says    readings
 			timeout time.Duration
@@ -90,7 +90,7 @@ func TestLook(t *testing.T) {
 		{"no list", readings{err: tripplite.ErrUnsupported}, tripplite.ErrUnsupported},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			require.ErrorIs(t, look(t.Context(), &test.says, time.Second), test.want)
+			require.ErrorIs(t, Look(t.Context(), &test.says, time.Second), test.want)
 		})
 	}
 }

@@ -1,4 +1,6 @@
-package main
+// Package serve has what the programs that serve units share: the pages and metrics, and a log of how
+// the units do.
+package serve
 
 import (
 	"context"
@@ -26,8 +28,8 @@ const (
 	idleTimeout    = 3 * time.Minute
 )
 
-// newServer makes the server of all pages. A scrape waits for the units no longer than scrape.
-func newServer(c *collector.Collector, scrape time.Duration, log *slog.Logger) *http.Server {
+// NewServer makes the server of all pages. A scrape waits for the units no longer than scrape.
+func NewServer(c *collector.Collector, scrape time.Duration, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler(c, log),
 		ReadHeaderTimeout: requestTimeout,
@@ -42,9 +44,9 @@ func newServer(c *collector.Collector, scrape time.Duration, log *slog.Logger) *
 // for 90 s.
 const shutdownTimeout = 5 * time.Second
 
-// serve runs listen, which serves by the server, until ctx is done. It then lets the scrapes under
+// Run runs listen, which serves by the server, until ctx is done. It then lets the scrapes under
 // way finish.
-func serve(ctx context.Context, server *http.Server, listen func() error, log *slog.Logger) error {
+func Run(ctx context.Context, server *http.Server, listen func() error, log *slog.Logger) error {
 	served := make(chan error, 1)
 	go func() { served <- listen() }()
 	select {
@@ -71,7 +73,7 @@ func handler(c *collector.Collector, log *slog.Logger) http.Handler {
 		Name:        "Tripp Lite exporter",
 		Description: "Prometheus exporter for Tripp Lite UPS battery backups attached by USB",
 		HeaderColor: "#24527a",
-		Version:     version().Main.Version,
+		Version:     Version().Main.Version,
 		Profiling:   "false",
 		Links: []web.LandingLinks{
 			{Address: "/metrics", Text: "Metrics", Description: "every UPS, read anew at each scrape"},
@@ -124,7 +126,7 @@ func scrapeTimeout(h http.Header) time.Duration {
 // own gathers what the exporter says of itself.
 func own() prometheus.Gatherer {
 	registry := prometheus.NewRegistry()
-	info := version()
+	info := Version()
 	labels := prometheus.Labels{
 		"version": info.Main.Version, "goversion": info.GoVersion, "revision": "",
 	}

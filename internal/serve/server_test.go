@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"bufio"
@@ -71,7 +71,7 @@ func startServer(t *testing.T, latency time.Duration) *running {
 	bank, units := attach(t, 1, latency)
 	r := &running{pipes: newPipes(), unit: units[0], gone: make(chan net.Conn, 1)}
 	c := collector.New(bank, collector.WithTimeout(time.Minute))
-	server := newServer(c, time.Minute, silent)
+	server := NewServer(c, time.Minute, silent)
 	server.ConnState = func(conn net.Conn, state http.ConnState) {
 		if state == http.StateClosed {
 			r.gone <- conn
@@ -80,7 +80,7 @@ func startServer(t *testing.T, latency time.Duration) *running {
 	ctx, cancel := context.WithCancel(t.Context())
 	r.stop, r.stopped = cancel, make(chan error, 1)
 	go func() {
-		r.stopped <- serve(ctx, server, func() error { return server.Serve(r.pipes) }, silent)
+		r.stopped <- Run(ctx, server, func() error { return server.Serve(r.pipes) }, silent)
 		close(r.stopped)
 	}()
 	t.Cleanup(func() {

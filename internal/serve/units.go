@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"context"
@@ -12,9 +12,9 @@ import (
 	"github.com/tripplite-go/tripplite/internal/replay"
 )
 
-// open returns the UPSes at the paths, or the captures, or every UPS attached if neither are given.
+// Open returns the UPSes at the paths, or the captures, or every UPS attached if neither are given.
 // They are opened when they are read.
-func open(paths, captures []string, log *slog.Logger) (*tripplite.Bank, error) {
+func Open(paths, captures []string, log *slog.Logger) (*tripplite.Bank, error) {
 	quietly := tripplite.WithLogger(slog.New(quiet{log.Handler()}))
 	switch {
 	case len(paths) > 0:
@@ -34,9 +34,9 @@ func (q quiet) Enabled(ctx context.Context, level slog.Level) bool {
 	return level != slog.LevelInfo && q.Handler.Enabled(ctx, level)
 }
 
-// look reads the units before anybody asks. So the log says at the start what is there, and the
+// Look reads the units before anybody asks. So the log says at the start what is there, and the
 // first scrape finds them open. It fails where no unit can be read.
-func look(ctx context.Context, source collector.Source, timeout time.Duration) error {
+func Look(ctx context.Context, source collector.Source, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	units, err := source.Get(ctx)
@@ -51,6 +51,11 @@ func look(ctx context.Context, source collector.Source, timeout time.Duration) e
 		err = unit.Err
 	}
 	return err
+}
+
+// Logging returns a source that logs how each unit of another one does.
+func Logging(source collector.Source, log *slog.Logger) collector.Source {
+	return &logging{source: source, log: log}
 }
 
 // logging is a source that logs how each unit does when that changes, and not at every scrape.

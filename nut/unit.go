@@ -1,0 +1,172 @@
+package nut
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tripplite-go/tripplite"
+)
+
+// Source has the units. A [tripplite.Bank] is one. A source that also has its method Battery takes
+// commands.
+type Source interface {
+	Watch(ctx context.Context, every time.Duration) iter.Seq[tripplite.Reading]
+}
+
+// commander is a Source that takes commands.
+type commander interface {
+	Battery(path string) (*tripplite.Battery, bool)
+}
+
+// unit is what is known of one UPS: the answers come from here.
+type unit struct {
+	info     tripplite.DeviceInfo
+	names    []string // its own first
+	state    tripplite.State
+	settings tripplite.Settings
+	commands []tripplite.CommandInfo
+	at       time.Time // when the State came; zero while there is none
+	fsd      bool
+	delays   delays
+	limits   Limits
+	version  string
+}
+
+// delays are those of ups.delay.shutdown and ups.delay.start, in seconds.
+type delays struct{ shutdown, start int }
+
+// Limits are below which a battery counts as low, beside what the unit itself says. 0 is none.
+type Limits struct {
+	Charge  float64       // in percent
+	RunTime time.Duration // at the present load
+}
+
+func (u *unit) datum(key string) (tripplite.Datum, bool) {
+	all := u.state.All()
+	if strings.HasPrefix(key, "controls.") {
+		all = u.settings.All()
+	}
+	for f, d := range all {
+		if f.Key == key {
+			return d, true
+		}
+	}
+	return tripplite.Datum{}, false
+}
+
+func (u *unit) number(key string) (float64, bool) {
+	d, known := u.datum(key)
+	if !known {
+		return 0, false
+	}
+	return d.Number()
+}
+
+// takes reports whether the unit takes a command.
+func (u *unit) takes(name string) bool {
+	return slices.ContainsFunc(u.commands, func(c tripplite.CommandInfo) bool { return c.Name == name })
+}
+
+// hid reports whether the unit is a HID power device, which tells its timers.
+func (u *unit) hid() bool { return !u.takes(tripplite.ResetMinMax) && u.state.Config.Firmware.IsZero() }
+
+// maxAge is how long a State may serve without a newer one, as in upsd. A unit that is lost is stale
+// at once: this is for a source that falls silent.
+const maxAge = 15 * time.Second
+
+// stale reports whether there is nothing to serve.
+func (u *unit) stale(now time.Time) bool {
+	_, known := status(u)
+	return u.at.IsZero() || now.Sub(u.at) > maxAge || !known
+}
+
+// memory holds all units. Its methods may be called from many goroutines.
+type memory struct {
+	mu    sync.Mutex
+	units []*unit // by path
+	make  func(path string) *unit
+}
+
+// take remembers a reading. It returns whether the unit was not known or had been lost.
+func (m *memory) take(r tripplite.Reading, now time.Time) (fresh bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	u := m.at(r.Info.Path)
+	u.info = r.Info
+	switch {
+	case !tripplite.HasState(r.Err):
+		u.at, u.state, u.settings, u.commands = time.Time{}, tripplite.State{}, tripplite.Settings{}, nil
+		return false
+	case r.State.Announced && !u.at.IsZero():
+		u.state.Status, u.state.Time = r.State.Status, r.State.Time // a whole State follows at once
+	default:
+		u.state = r.State
+	}
+	fresh = u.at.IsZero()
+	u.at = now
+	return fresh
+}
+
+// at returns the unit at a path. It is called with the memory locked.
+func (m *memory) at(path string) *unit {
+	i := slices.IndexFunc(m.units, func(u *unit) bool { return u.info.Path == path })
+	if i >= 0 {
+		return m.units[i]
+	}
+	u := m.make(path)
+	m.units = append(m.units, u)
+	slices.SortFunc(m.units, func(a, b *unit) int { return strings.Compare(a.info.Path, b.info.Path) })
+	return u
+}
+
+// update changes the unit at a path, if it is there.
+func (m *memory) update(path string, change func(*unit)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change(m.at(path))
+}
+
+// list returns copies of all units.
+func (m *memory) list() []unit {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := make([]unit, len(m.units))
+	for i, u := range m.units {
+		all[i] = *u
+		if len(m.units) == 1 && !m.named("ups") {
+			all[i].names = append(slices.Clip(u.names), "ups")
+		}
+	}
+	return all
+}
+
+// named reports whether a unit has a name. It is called with the memory locked.
+func (m *memory) named(name string) bool {
+	return slices.ContainsFunc(m.units, func(u *unit) bool { return slices.Contains(u.names, name) })
+}
+
+// find returns a copy of the unit with a name, in any case.
+func (m *memory) find(name string) (unit, bool) {
+	for _, u := range m.list() {
+		if slices.ContainsFunc(u.names, func(n string) bool { return strings.EqualFold(n, name) }) {
+			return u, true
+		}
+	}
+	return unit{}, false
+}
+
+// defaultName makes a name of a path, such as "ups-1-4.2" of "1-4.2:1.0".
+func defaultName(path string) string {
+	port, _, _ := strings.Cut(path, ":")
+	return "ups-" + strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '-', r == '_':
+			return r
+		}
+		return '_'
+	}, port)
+}
