@@ -207,11 +207,7 @@ func (b *Battery) prepare(ctx context.Context, c Command) ([]step, error) {
 	if err != nil {
 		return nil, b.wrap("do "+c.Name, ErrRefused, err)
 	}
-	steps, err := p.prepare(c, &r)
-	if malformed(err) {
-		err = b.wrap("do "+c.Name, err, nil)
-	}
-	return steps, err
+	return p.prepare(c, &r)
 }
 
 // check returns why a command does not take a time.

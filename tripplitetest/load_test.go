@@ -601,3 +601,25 @@ func TestAMistakeWithTheLoadIsNamed(t *testing.T) {
 		assert.Equal(t, want, complaint(mistake))
 	}
 }
+
+// What is written is read before, since a report may have other fields.
+func TestACommandWhoseReportCannotBeReadNamesIt(t *testing.T) {
+	for name, cause := range map[string]error{
+		"stalled":              syscall.EPIPE,
+		"all that hidapi says": errors.New("hidapi: failure"),
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			ups := tripplitetest.NewUPS(t, "bcpers450")
+			battery := ups.Battery()
+			get(t, battery)
+			ups.FailReport(0x15, cause)
+			err := battery.Do(t.Context(), tripplite.Command{Name: tripplite.LoadOff})
+			var failed *tripplite.ReportError
+			require.ErrorAs(t, err, &failed)
+			assert.Equal(t, byte(0x15), failed.ID)
+			assert.Equal(t, "1-1:1.0", failed.Path)
+			assert.ErrorIs(t, err, cause)
+			assert.Empty(t, ups.Writes())
+		})
+	}
+}
