@@ -174,7 +174,12 @@ func (b *Battery) Do(ctx context.Context, c Command) error {
 				return b.interrupted(ctx)
 			}
 			err = b.carryOut(c, steps)
-			b.armed = c.Name == Watchdog && err == nil || b.armed && c.Name != WatchdogStop
+			switch {
+			case c.Name == Watchdog && !errors.Is(err, ErrRefused):
+				b.armed = true // it may run, whatever else went wrong
+			case c.Name == WatchdogStop && err == nil:
+				b.armed = false
+			}
 			return err
 		})
 	}()
@@ -282,7 +287,7 @@ func (b *Battery) carryOut(c Command, steps []step) error {
 	return nil
 }
 
-// disarm stops the watchdog that this Battery has armed, so that its end does not cut the load.
+// disarm stops the watchdog that this Battery may have armed, so that its end does not cut the load.
 func (b *Battery) disarm() {
 	if !b.armed || b.dev == nil {
 		return

@@ -623,3 +623,30 @@ func TestACommandWhoseReportCannotBeReadNamesIt(t *testing.T) {
 		})
 	}
 }
+
+// One that may run has to be stopped as well as one that is known to.
+func TestCloseStopsAWatchdogThatMayRun(t *testing.T) {
+	watchdog := tripplite.Command{Name: tripplite.Watchdog, After: time.Minute}
+	stop := tripplite.Command{Name: tripplite.WatchdogStop}
+	for name, misbehave := range map[string]func(*testing.T, *tripplitetest.UPS, *tripplite.Battery){
+		"no reply came": func(t *testing.T, u *tripplitetest.UPS, b *tripplite.Battery) {
+			u.SetManners(tripplitetest.Manners{Unanswered: "W"})
+			require.ErrorIs(t, b.Do(t.Context(), watchdog), tripplite.ErrUncertain)
+		},
+		"it could not be stopped": func(t *testing.T, u *tripplitetest.UPS, b *tripplite.Battery) {
+			require.NoError(t, b.Do(t.Context(), watchdog))
+			u.SetManners(tripplitetest.Manners{Lost: "W"})
+			require.ErrorIs(t, b.Do(t.Context(), stop), tripplite.ErrUncertain)
+		},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			ups := tripplitetest.NewUPS(t, "smart500rt1u")
+			battery := ups.Battery()
+			misbehave(t, ups, battery)
+			ups.SetManners(tripplitetest.Manners{})
+			require.NoError(t, battery.Close())
+			time.Sleep(61 * time.Second)
+			assert.True(t, ups.LoadOn())
+		})
+	}
+}
