@@ -262,13 +262,11 @@ func (h *hidPower) prepare(c Command, r *record) ([]step, error) {
 		err = add(row.key, raw, row.shown)
 	}
 	if c.Name == ShutdownStop && err == nil {
-		for key, running := range map[string]bool{
-			startupKey: !r.settings.DelayBeforeStartup.IsZero(),
-			rebootKey:  !r.settings.DelayBeforeReboot.IsZero(),
-		} {
-			if running && err == nil {
-				err = add(key, idleTimer, isIdle)
-			}
+		if !r.settings.DelayBeforeStartup.IsZero() {
+			err = add(startupKey, idleTimer, isIdle)
+		}
+		if !r.settings.DelayBeforeReboot.IsZero() && err == nil {
+			err = add(rebootKey, idleTimer, isIdle)
 		}
 	}
 	return steps, err

@@ -650,3 +650,23 @@ func TestCloseStopsAWatchdogThatMayRun(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatIsStoppedIsWrittenInOneOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ups := tripplitetest.NewUPS(t, "smart1500lcdt")
+		battery := ups.Battery()
+		for _, report := range [][]byte{{0x61, 60, 0}, {0x17, 60, 0}, {0x15, 60, 0}} {
+			_, err := ups.SendFeatureReport(report)
+			require.NoError(t, err)
+		}
+		for range 20 {
+			writes, err := battery.DryRun(t.Context(), tripplite.Command{Name: tripplite.ShutdownStop})
+			require.NoError(t, err)
+			var ids []byte
+			for _, w := range writes {
+				ids = append(ids, w.ID)
+			}
+			assert.Equal(t, []byte{0x15, 0x61, 0x17}, ids)
+		}
+	})
+}
