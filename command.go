@@ -101,7 +101,9 @@ const commandSpace = 125 * time.Millisecond
 type step struct {
 	Write
 	space time.Duration // before it, where that is more than commandSpace
-	back  []byte        // takes the write back where a later one is refused; nil where nothing does
+	// back takes the write back where a later one, which rests on it, is refused; nil where nothing
+	// does or has to.
+	back []byte
 	// shows reads the unit and reports whether it acts on the write. It is nil where nothing tells.
 	shows func() (bool, error)
 }
@@ -140,13 +142,14 @@ func (b *Battery) DryRun(ctx context.Context, c Command) ([]Write, error) {
 // other command is given in its place. [ErrRefused], [ErrIgnored] and [ErrUncertain] say what their
 // comments do; other errors are those of Get, and then nothing was written.
 //
-// The writes to a unit are at least 125 ms apart, whoever gives the commands in this program, and the
-// one that cuts the load is the last. Do never writes a command again by itself, and not after the
-// unit was opened anew: a command that waited while the unit left the bus fails. Once Do has begun to
-// write, it does not end with ctx but within some seconds; before that it writes nothing once ctx is
-// done.
+// The writes to a unit are at least 125 ms apart, whoever gives the commands in this program. The
+// one that cuts the load is the last, and is not made unless the unit acts on those before. Do
+// never writes a command again by itself, and not after the unit was opened anew: a command that
+// waited while the unit left the bus fails. Once Do has begun to write, it does not end with ctx
+// but within some seconds; before that it writes nothing once ctx is done.
 //
-// Only few commands have been tried on units, and none by this project: docs/commands.md says which.
+// Only few commands have been tried on units, and none by this project: docs/commands.md says
+// which.
 func (b *Battery) Do(ctx context.Context, c Command) error {
 	opened, online := b.protocol.Load(), b.online.Load()
 	var state atomic.Int32 // of waiting, writing, abandoned
@@ -174,11 +177,11 @@ func (b *Battery) Do(ctx context.Context, c Command) error {
 				return b.interrupted(ctx)
 			}
 			err = b.carryOut(c, steps)
-			switch {
-			case c.Name == Watchdog && !errors.Is(err, ErrRefused):
-				b.armed = true // it may run, whatever else went wrong
-			case c.Name == WatchdogStop && err == nil:
-				b.armed = false
+			switch { // it may be armed where it is not known, or was too late to be seen
+			case c.Name == Watchdog:
+				b.armed = b.armed || !errors.Is(err, ErrRefused)
+			case c.Name == WatchdogStop:
+				b.armed = b.armed && err != nil
 			}
 			return err
 		})
@@ -246,48 +249,58 @@ func (b *Battery) readForCommand(ctx context.Context) (record, error) {
 	return now, nil
 }
 
-// carryOut writes the steps of a command.
+// carryOut writes the steps of a command. One that can be taken back is one on which the others
+// rest: they are written only once the unit shows that it acts on it.
 func (b *Battery) carryOut(c Command, steps []step) error {
 	var written []string
-	for _, s := range steps {
-		err := b.write(c, s)
-		if err == nil {
-			written = append(written, s.String()+" was written")
-			continue
-		}
-		text := fmt.Errorf("writing %s: %w", s, err)
-		refused := answered(err)
-		if lost, ok := err.(*lostError); ok {
-			b.drop(lost.cause)
-		} else if !refused && s.shows != nil {
-			// Such as hidapi's error, which has no cause: the unit tells what became of the write.
-			shown := b.confirm(s)
-			if shown == nil {
-				written = append(written, s.String()+" was written")
+	confirmed := 0 // of the steps
+	confirm := func() error {
+		for ; confirmed < len(written); confirmed++ {
+			s := steps[confirmed]
+			if s.shows == nil {
 				continue
 			}
-			refused = shown == errNotShown
+			switch err := b.confirm(s); {
+			case err == errNotShown:
+				return b.outcomeOf(c, ErrIgnored, fmt.Errorf("%s does not show it", s.Name), written)
+			case err != nil:
+				return b.outcomeOf(c, ErrUncertain, err, written)
+			}
 		}
-		if !refused {
-			return b.outcomeOf(c, ErrUncertain, text, written)
-		}
-		return b.outcomeOf(c, ErrRefused, text, append(written, b.takeBack(c, steps[:len(written)])...))
+		return nil
 	}
 	for _, s := range steps {
-		if s.shows == nil {
+		if err := b.write(c, s); err != nil {
+			text := fmt.Errorf("writing %s: %w", s, err)
+			refused, shown := answered(err), false
+			if lost, ok := err.(*lostError); ok {
+				b.drop(lost.cause)
+			} else if !refused && s.shows != nil {
+				// Such as hidapi's error, which has no cause: the unit tells what became of the write.
+				err := b.confirm(s)
+				refused, shown = err == errNotShown, err == nil
+			}
+			switch {
+			case refused:
+				written = append(written, b.takeBack(c, steps[:len(written)])...)
+				return b.outcomeOf(c, ErrRefused, text, written)
+			case !shown:
+				return b.outcomeOf(c, ErrUncertain, text, written)
+			}
+		}
+		written = append(written, s.String()+" was written")
+		if s.back == nil {
 			continue
 		}
-		switch err := b.confirm(s); {
-		case err == errNotShown:
-			return b.outcomeOf(c, ErrIgnored, fmt.Errorf("%s does not show it", s.Name), written)
-		case err != nil:
-			return b.outcomeOf(c, ErrUncertain, err, written)
+		if err := confirm(); err != nil {
+			return err
 		}
 	}
-	return nil
+	return confirm()
 }
 
-// disarm stops the watchdog that this Battery may have armed, so that its end does not cut the load.
+// disarm stops the watchdog that this Battery may have armed, so that its end does not cut the
+// load.
 func (b *Battery) disarm() {
 	if !b.armed || b.dev == nil {
 		return
@@ -344,8 +357,8 @@ const (
 // errNotShown says that the unit does not show that it acts on a write.
 var errNotShown = errors.New("the unit does not show it")
 
-// confirm waits until the unit shows that it acts on a write. It returns errNotShown when it does not,
-// and another error when that could not be read.
+// confirm waits until the unit shows that it acts on a write. It returns errNotShown when it does
+// not, and another error when that could not be read.
 func (b *Battery) confirm(s step) error {
 	for try := range confirmTries {
 		if try > 0 {

@@ -93,7 +93,7 @@ func TestCommandsWriteWhatTheFactsSay(t *testing.T) {
 	}{
 		{"smart1500lcd", false, Command{Name: BeeperDisable}, []string{"11 01"}},
 		{"smart1500lcd", false, Command{Name: BeeperEnable}, []string{"11 02"}},
-		{"smart1500lcd", false, Command{Name: BeeperMute}, []string{"11 03"}},
+		{"bcpers450", false, Command{Name: BeeperMute}, []string{"11 03"}},
 		{"smart1500lcd", false, Command{Name: TestQuick}, []string{"10 01"}},
 		{"smart1500lcd", false, Command{Name: TestDeep}, []string{"10 02"}},
 		{"smart1500lcd", false, Command{Name: TestStop}, []string{"10 03"}},
@@ -299,6 +299,14 @@ func TestAUnitThatIgnoresAWriteIsReported(t *testing.T) {
 			assert.Equal(t, slices.Compact(slices.Clone(writes)), writes, "nothing is written twice")
 		})
 	}
+}
+
+// The maker's document of protocol 2012 says that mute is not supported.
+func TestMutingA2012IsNotActedOn(t *testing.T) {
+	commanding(t, "smart1500lcd", func(t *testing.T, b *Battery, u *commandedUnit) {
+		assert.ErrorIs(t, b.Do(t.Context(), Command{Name: BeeperMute}), ErrIgnored)
+		assert.Equal(t, []string{"11 03"}, u.written())
+	})
 }
 
 func TestAValueThatLagsIsWaitedFor(t *testing.T) {

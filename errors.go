@@ -44,7 +44,7 @@ func (e *sentinel) Is(target error) bool { return target == e.also }
 
 // Error says which call failed on which unit, and why.
 type Error struct {
-	Op     string // "list", "open" or "read"
+	Op     string // "list", "open", "read", or "do" with the name of a command
 	Path   string // of the unit; empty where the error is of none
 	Holder string // the programs that hold a busy unit, where the system tells
 	Err    error  // what the caller can test for, such as ErrBusy or the context's error

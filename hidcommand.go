@@ -261,13 +261,17 @@ func (h *hidPower) prepare(c Command, r *record) ([]step, error) {
 	if err == nil {
 		err = add(row.key, raw, row.shown)
 	}
-	if c.Name == ShutdownStop && err == nil {
-		if !r.settings.DelayBeforeStartup.IsZero() {
-			err = add(startupKey, idleTimer, isIdle)
-		}
-		if !r.settings.DelayBeforeReboot.IsZero() && err == nil {
-			err = add(rebootKey, idleTimer, isIdle)
-		}
+	if c.Name != ShutdownStop {
+		return steps, err
+	}
+	if err == nil && !r.settings.DelayBeforeStartup.IsZero() {
+		err = add(startupKey, idleTimer, isIdle)
+	}
+	if err == nil && !r.settings.DelayBeforeReboot.IsZero() {
+		err = add(rebootKey, idleTimer, isIdle)
+	}
+	for i := range steps {
+		steps[i].back = nil // which would have a timer run again
 	}
 	return steps, err
 }

@@ -102,6 +102,7 @@ func TestTheCommandsOfTheDocuments(t *testing.T) {
 		return strings.HasPrefix(line, "git clone") || strings.HasPrefix(line, "go install") ||
 			strings.Contains(line, "--path")
 	})
+	documented(t, "docs/commands.md", "## Try it", nil)
 	// The program is built by .ci/run, and this machine has no systemd.
 	program, err := exec.LookPath("tripplite-exporter")
 	require.NoError(t, err)

@@ -101,6 +101,10 @@ func valuesFor(v *kong.Value) (found []string, files bool) {
 		found, _ = tripplite.Paths()
 	case "replay", "file|name":
 		return capture.Names(), true
+	case "command":
+		for _, name := range commandNames {
+			found = append(found, dashed(name))
+		}
 	case "key":
 		for _, f := range fields() {
 			for _, name := range names(f) {

@@ -52,7 +52,7 @@ func TestWhatMayStandForTheLastWord(t *testing.T) {
 	const everyCommand = " --help --path --replay --debug --version"
 	for line, want := range map[string]string{
 		"w":                     "watch",
-		"c":                     "check capture completion",
+		"c":                     "check commands capture completion",
 		"--re":                  "--replay",
 		"watch --format ":       "json csv text",
 		"watch --format = c":    "csv",
@@ -63,6 +63,15 @@ func TestWhatMayStandForTheLastWord(t *testing.T) {
 		"check --lost w":        "warning",
 		"check -t ":             "",
 		"get input.v":           "input.voltage",
+		"be":                    "beeper",
+		"do shutdown.":          "shutdown.return shutdown.stayoff shutdown.reboot shutdown.stop",
+		"do set.":               "set.auto-restart set.unit-id",
+		"do outlet.1.":          "outlet.1.load.off outlet.1.load.on",
+		"do load.off --a":       "--after",
+		"do load.off --d":       "--debug --dry-run",
+		"do load.off --after ":  "",
+		"beeper ":               "on off mute --yes --dry-run" + everyCommand,
+		"test ":                 "--deep --stop --yes --dry-run" + everyCommand,
 		"get ch":                "charge",
 		"get time-":             "time-to-empty",
 		"completion ":           "bash zsh fish" + everyCommand,
@@ -106,6 +115,9 @@ func TestShellsComplete(t *testing.T) {
 				{"get", "ru"}:           {"runtime"},
 				{"get", "input.low"}:    {"input.lowest-voltage"},
 				{"check --lost", "w"}:   {"warning"},
+				{"do", "shutdown.ret"}:  {"shutdown.return"},
+				{"beeper", "m"}:         {"mute"},
+				{"test", "--dee"}:       {"--deep"},
 				{"explain", "my"}:       {"my ups.json"},
 			} {
 				args := []string{"-c", script, file, tripplite, line[0], line[1]}
@@ -131,7 +143,8 @@ func TestTheManualPage(t *testing.T) {
 	text := says(t, "groff", "-man", "-Tutf8", "-P-c", "-P-b", "-P-u", "-rLL=100n", "-ww", file)
 	assert.Empty(t, says(t, "groff", "-man", "-Tutf8", "-z", "-ww", file), "no warnings")
 	for _, want := range []string{
-		"tripplite - show what Tripp Lite UPSes say", "tripplite watch [flags]",
+		"tripplite - show what Tripp Lite UPSes say, and give them commands",
+		"tripplite watch [flags]", "tripplite do <command> [flags]", "tripplite beeper <state> [flags]",
 		"tripplite get [<key>] [flags]",
 		"--replay=NAME|FILE", "-w, --warning=NAME=RANGE", "EXIT STATUS", "NO_COLOR",
 		`tripplite | jq '.status."ac present"'`, "~:10 (alert above 10)",
@@ -139,7 +152,8 @@ func TestTheManualPage(t *testing.T) {
 		assert.Contains(t, text, want)
 	}
 	_, help, _ := tool(t, "--help")
-	const commands = "read list status watch check get capture explain completion man"
+	const commands = "read list status watch check get commands do beeper test capture explain " +
+		"completion man"
 	for name := range strings.FieldsSeq(commands) {
 		assert.Contains(t, help, "\n  "+name+" ")
 		assert.Contains(t, text, "tripplite "+name+"\n", "a section of its own")

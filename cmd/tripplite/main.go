@@ -1,5 +1,5 @@
 // Command tripplite shows what the Tripp Lite UPSes attached to this computer say: as JSON, as a
-// table, live, for a monitoring system.
+// table, live, for a monitoring system. It also has them do what they can be told to do.
 package main
 
 import (
@@ -38,6 +38,10 @@ type cli struct {
 	Watch      watchCommand      `cmd:"" help:"Follow the UPSes, live on a terminal."`
 	Check      checkCommand      `cmd:"" help:"Run as a Nagios or Icinga plugin."`
 	Get        getCommand        `cmd:"" help:"Print one bare value, for a script."`
+	Commands   commandsCommand   `cmd:"" help:"List what a UPS can be told to do."`
+	Do         doCommand         `cmd:"" help:"Have a UPS carry out a command."`
+	Beeper     beeperCommand     `cmd:"" help:"Switch the beeper on or off, or mute it."`
+	Test       testCommand       `cmd:"" help:"Test the battery."`
 	Capture    captureCommand    `cmd:"" help:"Write all that a UPS says to a capture file."`
 	Explain    explainCommand    `cmd:"" help:"Explain a capture: what each bit of it means."`
 	Completion completionCommand `cmd:"" help:"Print the completions for a shell."`
@@ -58,8 +62,9 @@ type session struct {
 type exit int
 
 const (
-	exitFailure exit = 1
-	exitUsage   exit = 2
+	exitFailure   exit = 1
+	exitUsage     exit = 2
+	exitUncertain exit = 3 // it is not known whether the UPS acts on a command
 )
 
 func (exit) Error() string { return "" }
@@ -135,7 +140,8 @@ var help embed.FS
 func newParser(c *cli, out io.Writer) *kong.Kong {
 	parser := kong.Must(c,
 		kong.Name("tripplite"),
-		kong.Description("Shows what the Tripp Lite UPSes attached to this computer say."),
+		kong.Description("Shows what the Tripp Lite UPSes attached to this computer say, "+
+			"and gives them commands."),
 		kong.Vars{"version": version(), "format": "json, csv or text."},
 		kong.Writers(out, out),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),

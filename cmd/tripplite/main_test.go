@@ -230,6 +230,13 @@ func TestBadArguments(t *testing.T) {
 		"watch --every":                   "--every: expected value value but got ",
 		"watch --every 0":                 `--every: "0" is neither a number of seconds nor a time`,
 		"watch --every=-1s":               `--every: "-1s" is neither a number of seconds nor a time`,
+		"do load.off --after 0":           `--after: "0" is neither a number of seconds nor a time`,
+		"do nonesuch":                     `there is no command "nonesuch" (tripplite commands lists`,
+		"do watchdog --after 30":          "it is for programs that use the library",
+		"do set.auto-restart":             "set.auto-restart wants --value",
+		"do load.off --value 1":           "load.off takes no --value",
+		"beeper loud":                     `<state> must be one of "on","off","mute" but got "loud"`,
+		"test --deep --stop":              "--deep and --stop can't be used together",
 		"watch --format xml":              `--format must be one of "auto","json","csv","text"`,
 		"capture --listen soon":           `--listen: "soon" is neither a number of seconds nor a time`,
 		"explain --path 1-4:1.0":          "tripplite capture --path 1-4:1.0 | tripplite explain -",
@@ -308,7 +315,8 @@ func TestEveryErrorIsALineThatBeginsWithTheNameOfTheProgram(t *testing.T) {
 		"get health --replay smart1500lcd --replay smart1500lcd", "watch --every -1s",
 		"watch --replay nonesuch", "capture --path 9-9:1.0",
 		"capture --replay smart1500lcd /nonesuch/file", "explain nonesuch", "completion",
-		"completion tcsh",
+		"completion tcsh", "commands --path 9-9:1.0", "do nonesuch", "do load.off --path 9-9:1.0",
+		"do load.off --replay smart1500lcd", "do load.on --replay smart1500lcd", "test --deep --stop",
 	} {
 		t.Run(args, func(t *testing.T) {
 			code, _, stderr := tool(t, strings.Fields(args)...)

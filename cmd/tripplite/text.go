@@ -49,11 +49,15 @@ func joined(separator string, texts ...string) string {
 
 func orDash(text string) string { return cmp.Or(text, "-") }
 
+// unbroken has what the library must not break behind: a hyphen, which file names have, and the end
+// of a sentence, for which it takes a column too many.
+var unbroken, broken = strings.NewReplacer("-", "\u2011", ". ", "\u2024 "),
+	strings.NewReplacer("\u2011", "-", "\u2024", ".")
+
 // wrap breaks a text into lines: at spaces, behind these characters, in a long word anywhere.
 func wrap(text string, to int, behind string) []string {
-	const unbroken = "\u2011" // behind a hyphen the library breaks, and file names have one
-	text = ansi.Wrap(strings.ReplaceAll(text, "-", unbroken), to, behind)
-	return strings.Split(strings.ReplaceAll(text, unbroken, "-"), "\n")
+	text = strings.TrimSuffix(unbroken.Replace(text+" "), " ")
+	return strings.Split(broken.Replace(ansi.Wrap(text, to, behind)), "\n")
 }
 
 // table aligns columns. Where they do not fit, the cells of the widest are wrapped.
@@ -90,9 +94,9 @@ func table(rows [][]string, to int) string {
 	return text.String()
 }
 
-// terminalFile returns the terminal that a writer is, or nil.
-func terminalFile(w io.Writer) *os.File {
-	file, ok := w.(*os.File)
+// terminalFile returns the terminal that a reader or a writer is, or nil.
+func terminalFile(stream any) *os.File {
+	file, ok := stream.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return nil
 	}

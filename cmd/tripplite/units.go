@@ -147,7 +147,7 @@ func (s *session) text(err error) string {
 	e := &tripplite.Error{}
 	errors.As(err, &e)
 	text := joined(": ", e.Path, reason(err))
-	if s.Debug && e.Cause != nil && !errors.Is(err, tripplite.ErrUnsupported) {
+	if s.Debug && e.Cause != nil && !needsCause(err) {
 		text += fmt.Sprintf(" (%v)", e.Cause)
 	}
 	return text
@@ -157,16 +157,22 @@ func (s *session) text(err error) string {
 func reason(err error) string {
 	var e *tripplite.Error
 	switch known := errors.As(err, &e); {
+	case known && needsCause(err) && e.Cause != nil:
+		return fmt.Sprintf("%s: %v", e.Reason(), e.Cause)
 	case errors.Is(err, context.Canceled):
 		return "interrupted"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "the UPS does not answer: unplug its USB cable and plug it in again"
-	case known && errors.Is(err, tripplite.ErrUnsupported) && e.Cause != nil:
-		return fmt.Sprintf("%s: %v", e.Reason(), e.Cause)
 	case known:
 		return e.Reason()
 	}
 	return err.Error()
+}
+
+// needsCause reports whether an error means little without its cause.
+func needsCause(err error) bool {
+	return errors.Is(err, tripplite.ErrUnsupported) || errors.Is(err, tripplite.ErrRefused) ||
+		errors.Is(err, tripplite.ErrIgnored) || errors.Is(err, tripplite.ErrUncertain)
 }
 
 // warnPartial warns of readings that a State lacks, and returns any other error.

@@ -360,11 +360,18 @@ func (term *terminal) types(keys string) *terminal {
 // ends waits for the end of the program and returns all that was shown.
 func (term *terminal) ends() string {
 	term.t.Helper()
+	require.Zero(term.t, term.exits(), term.shown)
+	return term.shown
+}
+
+// exits waits for the end of the program and returns its status.
+func (term *terminal) exits() int {
+	term.t.Helper()
 	rest, err := io.ReadAll(term.screen)
 	require.NoError(term.t, err)
 	term.shown += string(rest)
-	require.NoError(term.t, term.run.Wait(), term.shown)
-	return term.shown
+	_ = term.run.Wait()
+	return term.run.ProcessState.ExitCode()
 }
 
 func TestOnATerminal(t *testing.T) {

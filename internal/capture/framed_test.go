@@ -23,7 +23,7 @@ const (
 	askStatus   = "3a 53 ac 0d"
 	askVolts    = "3a 44 bb 0d"
 	askLoad     = "3a 4c b3 0d"
-	askTest     = "3a 41 be 0d"
+	askInput    = "3a 42 bd 0d"
 
 	protocol = "00 30 05 58 58 58 58 0d"
 	status   = "53 01 04 00 00 64 00 0d"
@@ -89,10 +89,10 @@ func TestAUnitRepliesByItsManners(t *testing.T) {
 			[]string{askProtocol, askVolts, askStatus, askStatus},
 			[][]reply{once(protocol), once(volts), once(status), once(status)}},
 		"an unknown letter repeats the previous reply": {manners{},
-			[]string{askTest, askStatus, askTest, askTest, askVolts, askTest},
+			[]string{askInput, askStatus, askInput, askInput, askVolts, askInput},
 			[][]reply{nil, once(status), once(status), once(status), once(volts), once(volts)}},
 		"a silent letter repeats nothing": {manners{},
-			[]string{askStatus, askLoad, askTest},
+			[]string{askStatus, askLoad, askInput},
 			[][]reply{once(status), nil, once(status)}},
 		"NUT's zero behind the letter is taken": {manners{},
 			[]string{"3a 53 00 ac 0d", "3a 44 bb 0d 00 00 00 00"},
@@ -102,9 +102,9 @@ func TestAUnitRepliesByItsManners(t *testing.T) {
 				askStatus, "", "53 ac 0d", "3a 53 ad 0d", "3a 53 ac", "3a 53 ac 0d 01", "00 3a 53 ac 0d"},
 			[][]reply{once(status), nil, nil, nil, nil, nil, nil}},
 		"deaf": {manners{Deaf: true},
-			[]string{askStatus, askVolts, askTest}, [][]reply{nil, nil, nil}},
+			[]string{askStatus, askVolts, askInput}, [][]reply{nil, nil, nil}},
 		"late": {manners{Late: second},
-			[]string{askStatus, askTest},
+			[]string{askStatus, askInput},
 			[][]reply{{{status, second}}, {{status, second}}}},
 		"double": {manners{Double: true},
 			[]string{askStatus, askLoad},
@@ -144,8 +144,8 @@ func TestTheRepliesOfAUnitChange(t *testing.T) {
 	f := framedUnit(t)
 	f.SetReply('D', 0, 0x75, 0, 0x89)
 	assert.Equal(t, []reply{{"44 00 75 00 89 0d 00 00", 0}}, take(t, f, askVolts))
-	f.SetReply('A')
-	assert.Equal(t, []reply{{"41 0d 00 00 00 00 00 00", 0}}, take(t, f, askTest), "which is new")
+	f.SetReply('B')
+	assert.Equal(t, []reply{{"42 0d 00 00 00 00 00 00", 0}}, take(t, f, askInput), "which is new")
 
 	f.Change('S', func(data []byte) {
 		require.Len(t, data, 7, "all that is behind the letter")
@@ -227,7 +227,7 @@ func TestParseExchanges(t *testing.T) {
 	c, err := capture.Parse([]byte(exchanged(`
 		{"command": "3a 53 ac 0d", "reply": "53 01 04 00 00 64 00 0d", "origin": "captured"},
 		{"command": "3a440bbb0d", "error": "silent", "origin": "composed", "note": "no reply came"},
-		{"command": "3a 41 be 0d", "reply": "41", "origin": "composed"}`)))
+		{"command": "3a 42 bd 0d", "reply": "41", "origin": "composed"}`)))
 	require.ErrorContains(t, err, "3a 44 0b bb 0d", "its checksum leaves the data byte out")
 	require.Nil(t, c)
 	c, err = capture.Parse([]byte(exchanged(`
