@@ -119,7 +119,7 @@ type Battery struct {
 	relisten   time.Time // when the input reports may be tried again
 	record     record
 	wrote      time.Time // when a command was last written
-	armed      bool      // the watchdog, by a command of this Battery
+	armed      bool      // the watchdog may run, by a command of this Battery
 }
 
 // options are what Open, New and a Bank can be told.

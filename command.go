@@ -215,11 +215,7 @@ func (b *Battery) prepare(ctx context.Context, c Command) ([]step, error) {
 	if err != nil {
 		return nil, b.wrap("do "+c.Name, ErrRefused, err)
 	}
-	steps, err := p.prepare(c, &r)
-	if malformed(err) {
-		err = b.wrap("do "+c.Name, err, nil)
-	}
-	return steps, err
+	return p.prepare(c, &r)
 }
 
 // check returns why a command does not take a time.
@@ -303,7 +299,8 @@ func (b *Battery) carryOut(c Command, steps []step) error {
 	return confirm()
 }
 
-// disarm stops the watchdog that this Battery has armed, so that its end does not cut the load.
+// disarm stops the watchdog that this Battery may have armed, so that its end does not cut the
+// load.
 func (b *Battery) disarm() {
 	if !b.armed || b.dev == nil {
 		return

@@ -285,6 +285,9 @@ func (h *hidPower) step(
 ) (step, error) {
 	name := t.reading.name
 	payload, err := h.askOrLose(t.entry)
+	if _, lost := err.(*lostError); err != nil && !lost {
+		err = h.failure(t.entry, err)
+	}
 	if err != nil {
 		return step{}, err
 	}

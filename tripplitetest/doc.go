@@ -37,6 +37,10 @@
 //		})
 //	}
 //
+// A UPS acts on commands as real units do: after [tripplite.Battery.Do] its timers count, and
+// [UPS.LoadOn] tells what has become of the load. [UPS.Writes] has what it was told. Writes can
+// fail, be ignored, or be the last ones before the unit leaves the bus.
+//
 // A [Recorder] writes down what a unit says. [NewPlayer] makes a UPS that repeats the recorded
 // session, and fails where the program under test does not keep to it.
 package tripplitetest

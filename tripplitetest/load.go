@@ -48,6 +48,22 @@ func (u *UPS) Writes() []Write {
 	return writes
 }
 
+// FailWrites makes every write to a feature report fail, which is read as before, until
+// [UPS.HealReport]. With [syscall.EPIPE] the unit refuses it, as Linux tells.
+func (u *UPS) FailWrites(id byte, err error) {
+	u.t.Helper()
+	if err == nil {
+		u.t.Fatalf("tripplitetest: FailWrites(0x%02x, nil): a failure is an error", id)
+	}
+	u.refuse(id, err)
+}
+
+func (u *UPS) refuse(id byte, err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.refusals[id] = err
+}
+
 // IgnoreWrites has the unit accept what is written to these feature reports and do nothing about
 // it, until [UPS.HealReport]. A unit of product 0001 has [Manners] for that, and fails the test.
 func (u *UPS) IgnoreWrites(ids ...byte) {

@@ -37,6 +37,7 @@ type UPS struct {
 	closed     error            // why transfers fail, or nil
 	unplugged  error            // the same, while closed is nil
 	answers    map[byte]*answer // in place of the reports of the unit
+	refusals   map[byte]error   // of writes, by report
 	requests   []string
 	writes     []Write
 
@@ -69,7 +70,7 @@ func NewUPS(t testing.TB, nameOrFile string) *UPS {
 		t:       t,
 		capture: c,
 		dev:     c.Device(c.UPSInterface),
-		answers: map[byte]*answer{},
+		answers: map[byte]*answer{}, refusals: map[byte]error{},
 	}
 	u.Info.Path = "1-1:1.0"
 	u.line = u.lineNow()
@@ -149,9 +150,10 @@ func (u *UPS) AnswerReport(id byte, bytes ...byte) {
 	u.replace(id, &answer{bytes: slices.Clone(bytes)})
 }
 
-// HealReport takes FailReport, AnswerReport and IgnoreWrites back.
+// HealReport takes FailReport, AnswerReport, FailWrites and IgnoreWrites back.
 func (u *UPS) HealReport(id byte) {
 	u.replace(id, nil)
+	u.refuse(id, nil)
 	u.dev.IgnoreWrites(false, id)
 }
 
@@ -222,6 +224,9 @@ func (u *UPS) transfer(t capture.Type, b []byte, do func([]byte) (int, error)) (
 	instead := u.answers[b[0]]
 	if u.session != nil {
 		instead = u.session.answer(asked)
+	}
+	if err := u.refusals[b[0]]; err != nil && t == capture.Sent {
+		instead = &answer{err: err}
 	}
 	if instead != nil && (t == capture.Feature || instead.err != nil) {
 		return copy(b, instead.bytes), instead.err

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/tripplite-go/tripplite/internal/frame"
@@ -72,7 +73,7 @@ func (f *Framed) acknowledgement(letter byte) []byte {
 // put writes data into the stored reply to a letter, if there is one.
 func (f *Framed) put(letter byte, at int, data ...byte) {
 	if reply := f.replies[letter]; reply != nil {
-		reply = append([]byte(nil), reply...)
+		reply = slices.Clone(reply)
 		copy(reply[1+at:], data)
 		f.replies[letter] = reply
 	}
@@ -189,7 +190,7 @@ func (f *Framed) saysNow(letter byte) (reply []byte, known bool) {
 	if reply == nil || !off && !f.outlets.test.runs() {
 		return reply, known
 	}
-	reply = append([]byte(nil), reply...)
+	reply = slices.Clone(reply)
 	switch {
 	case letter == 'S' && !short(reply):
 		if f.outlets.test.runs() {

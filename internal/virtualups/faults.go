@@ -5,6 +5,7 @@ import "time"
 // Answer is how a unit answers a GET_REPORT or a SET_REPORT. The zero Answer to a GET_REPORT is one
 // of no bytes.
 type Answer struct {
+	Write bool // to a SET_REPORT
 	// Bytes is the report that a GET_REPORT asks for, its id first. What the host has no room for
 	// is cut off.
 	Bytes []byte
@@ -67,6 +68,16 @@ func Never(a Answer) Answer {
 func Ignored(a Answer) Answer {
 	a.Ignored = true
 	return a
+}
+
+// OfWrites is a fault of SET_REPORT alone.
+func OfWrites(f Fault) Fault {
+	return func(a Answer) Answer {
+		if !a.Write {
+			return a
+		}
+		return f(a)
+	}
 }
 
 // Late answers after d.

@@ -219,7 +219,7 @@ func (i *Interface) answerSet(t capture.Type, id byte, data []byte) Answer {
 		defer i.ups.Unplug()
 	}
 
-	a := fault(Answer{Stall: !ok && !command})
+	a := fault(Answer{Write: true, Stall: !ok && !command})
 	a.Bytes = nil
 	switch {
 	case a.Stall, a.Ignored, command && a.Never:

@@ -1,6 +1,7 @@
 // Package virtualups serves virtual UPSes over USB/IP, each made from a [capture.Capture], so that
 // a kernel's USB stack and every program above it can be tested without hardware. At run time a
-// test changes their reports, makes them fail and unplugs them.
+// test changes their reports, makes them fail and unplugs them. They act on commands: see
+// [capture.Acting] and [capture.Framed].
 //
 //	server, err := virtualups.Listen("127.0.0.1:0")
 //	...
