@@ -498,6 +498,22 @@ func TestShutdownStopCancelsWhatRunsAndNothingElse(t *testing.T) {
 	}
 }
 
+// What becomes of the load of a reboot that is cancelled, nobody knows.
+func TestCancellingARebootSaysThatTheLoadMayStayOff(t *testing.T) {
+	commanding(t, "smart1500lcd", func(t *testing.T, b *Battery, u *commandedUnit) {
+		for _, runs := range []bool{false, true} {
+			if runs {
+				u.Set(0x17, 9, 0)
+			}
+			infos, err := b.Commands(t.Context())
+			require.NoError(t, err)
+			i := slices.IndexFunc(infos, func(c CommandInfo) bool { return c.Name == ShutdownStop })
+			assert.Equal(t, runs, infos[i].CutsLoad)
+			assert.Equal(t, runs, strings.Contains(infos[i].Text, "it may stay so"))
+		}
+	})
+}
+
 func TestCloseStopsTheWatchdogThatItsBatteryArmed(t *testing.T) {
 	for _, test := range []struct {
 		commands []Command

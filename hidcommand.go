@@ -130,6 +130,11 @@ func (h *hidPower) commands(r *record) []CommandInfo {
 			h.describeReturn(&info, r)
 		case ShutdownStay:
 			h.describeStay(&info, r)
+		case ShutdownStop:
+			if !r.settings.DelayBeforeReboot.IsZero() {
+				info.CutsLoad = true
+				info.Text += " The load is off for a reboot: it may stay so."
+			}
 		case TestQuick:
 			info.CutsLoad = r.state.Status.NeedReplacement.Or(false) || !r.state.Status.ACPresent.Or(false)
 		}
