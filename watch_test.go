@@ -349,23 +349,6 @@ func TestADeafDeviceIsOpenedAnew(t *testing.T) {
 	})
 }
 
-func TestADeafDeviceOfNewIsListenedToAgain(t *testing.T) {
-	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
-		ups.deaf = true
-		turns := watch(t, b, time.Hour)
-		require.NoError(t, turns.next().err)
-		turns.quiet(time.Minute)
-		total, _ := ups.transfers()
-		assert.Less(t, total, 60*12, "which is no reason to read all the time")
-		ups.mu.Lock()
-		ups.deaf = false
-		ups.mu.Unlock()
-		time.Sleep(2 * lastWait)
-		ups.mainsFail()
-		assert.Equal(t, ValueOf(false), turns.next().state.Status.ACPresent)
-	})
-}
-
 func TestWatchYieldsAReasonThatChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newFakeHost(map[string]*fakeUPS{"9-1:1.0": fakes(t, "smart1500lcd")})
