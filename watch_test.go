@@ -91,6 +91,19 @@ func TestWatchYieldsNowAndEveryInterval(t *testing.T) {
 	})
 }
 
+func TestAWatchThatJoinsAnotherYieldsNowToo(t *testing.T) {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, _ *fakeUPS) {
+		first := watch(t, b, time.Hour)
+		first.next()
+		time.Sleep(time.Minute)
+		turn := watch(t, b, time.Hour).next()
+		require.NoError(t, turn.err)
+		assert.Zero(t, turn.after)
+		assert.Equal(t, time.Now(), turn.state.Time)
+		first.quiet(50 * time.Minute) // which has what it asked for
+	})
+}
+
 func TestAnIntervalIsTenMillisecondsAtLeast(t *testing.T) {
 	for _, every := range []time.Duration{-time.Hour, 0, time.Millisecond, 10 * time.Millisecond} {
 		bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
@@ -135,6 +148,26 @@ func TestWatchYieldsAnAnnouncedStatusAtOnceAndThenTheWhole(t *testing.T) {
 	}
 }
 
+func TestNoAnnouncementIsYieldedWhileThereIsNoState(t *testing.T) {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		ups.setLatency(10 * time.Millisecond)
+		turns := watch(t, b, time.Hour)
+		time.Sleep(15 * time.Millisecond) // in the middle of the first read
+		ups.Push(0x32, 0x08)
+		first := turns.next()
+		require.NoError(t, first.err)
+		assert.False(t, first.state.Announced)
+		assert.Equal(t, ValueOf(true), first.state.Status.ACPresent)
+
+		ups.setLatency(0)
+		ups.fail(0x32, stall)
+		ups.Push(0x34, 0x63) // makes Watch read
+		require.ErrorAs(t, turns.next().err, new(*ReportError))
+		ups.Push(0x32, 0x08)
+		turns.quiet(time.Minute)
+	})
+}
+
 func TestAnyOtherAnnouncementMakesWatchRead(t *testing.T) {
 	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
 		turns := watch(t, b, time.Hour)
@@ -176,6 +209,7 @@ func TestAnAnnouncementThatMakesNoSenseMakesWatchRead(t *testing.T) {
 			turns := watch(t, b, time.Hour)
 			require.Equal(t, ValueOf(true), turns.next().state.Status.ACPresent)
 			ups.transfers()
+			time.Sleep(time.Second)
 			ups.Push(report...)
 			turns.quiet(time.Minute)
 			total, _ := ups.transfers()
@@ -268,13 +302,26 @@ func TestManyAnnouncementsDoNotHideTheLast(t *testing.T) {
 	})
 }
 
+func TestTheLatestOfEachReportIsKeptUntilItIsLookedAt(t *testing.T) {
+	b, _ := open(t, "smart1500lcd")
+	p := newPoller(b)
+	for _, report := range []string{"32 08", "34 63", "32 46", "35 2c 01", "34 62"} {
+		p.receive(unhex(report))
+	}
+	var kept []string
+	for _, h := range p.heard {
+		kept = append(kept, fmt.Sprintf("% x", h.report))
+	}
+	assert.Equal(t, []string{"32 46", "35 2c 01", "34 62"}, kept)
+}
+
 func TestAUnitWhoseReportsDisagreeIsBelievedWhenItIsAsked(t *testing.T) {
 	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
 		turns := watch(t, b, time.Hour)
 		turns.next()
 		ups.setLatency(10 * time.Millisecond)
-		for range 100 { // faster than it can be read
-			ups.Push(0x32, 0x08)
+		for n := range byte(100) { // something new each time, faster than it can be read
+			ups.Push(0x32, 0x08|n%2<<7) // FullyDischarged comes and goes
 			time.Sleep(30 * time.Millisecond)
 		}
 		whole := 0
@@ -285,6 +332,29 @@ func TestAUnitWhoseReportsDisagreeIsBelievedWhenItIsAsked(t *testing.T) {
 			}
 		}
 		assert.Positive(t, whole)
+	})
+}
+
+func TestAStatusThatIsReadAfterAnAnnouncementIsBelieved(t *testing.T) {
+	// Line power failed for a moment, and was back before the unit was asked.
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		turns := watch(t, b, time.Hour)
+		turns.next()
+		ups.setLatency(time.Millisecond)
+		time.Sleep(time.Minute)
+		begun := time.Now()
+		ups.Push(0x34, 0x63) // makes Watch read
+		ups.Set(0x34, 0x63)
+		time.Sleep(5 * time.Millisecond)
+		ups.Push(0x32, 0x08)
+		turn := turns.next()
+		require.True(t, turn.state.Announced)
+		require.Equal(t, ValueOf(false), turn.state.Status.ACPresent)
+		whole := turns.next()
+		require.NoError(t, whole.err)
+		assert.Equal(t, ValueOf(true), whole.state.Status.ACPresent)
+		assert.Equal(t, begun.Add(10*time.Millisecond), whole.state.Time,
+			"the read of ten transfers under way is older, and the next one is not")
 	})
 }
 
@@ -363,6 +433,26 @@ func TestWatchYieldsAReasonThatChanges(t *testing.T) {
 		turns.quiet(time.Minute)
 		h.refuse(nil)
 		require.NoError(t, turns.next().err)
+	})
+}
+
+func TestAReasonThatChangesIsTriedAgainSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ups := fakes(t, "smart1500lcd")
+		ups.fail(0x32, stall)
+		h := newFakeHost(map[string]*fakeUPS{"9-1:1.0": ups})
+		b := openAt(t, h, "9-1:1.0")
+		h.refuse(syscall.EACCES)
+		turns := watch(t, b, time.Hour)
+		require.ErrorIs(t, turns.next().err, ErrPermission)
+		turns.quiet(time.Minute)
+		h.refuse(nil)
+		failed := turns.next()
+		require.ErrorAs(t, failed.err, new(*ReportError))
+		ups.fail(0x32, nil)
+		turn := turns.next()
+		require.NoError(t, turn.err)
+		assert.LessOrEqual(t, turn.after-failed.after, firstWait)
 	})
 }
 
@@ -489,7 +579,7 @@ func TestThreeWatchesCostTheTransfersOfOne(t *testing.T) {
 func TestASlowWatchBesideAFastOneKeepsItsInterval(t *testing.T) {
 	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
 		ups.setLatency(time.Millisecond)
-		watch(t, b, time.Second)
+		fast := watch(t, b, time.Second)
 		slow := watch(t, b, 5*time.Second)
 		time.Sleep(time.Minute - time.Millisecond)
 		turns := slow.all()
@@ -497,7 +587,24 @@ func TestASlowWatchBesideAFastOneKeepsItsInterval(t *testing.T) {
 		for i, turn := range turns {
 			assert.InDelta(t, 5*float64(i), turn.after.Seconds(), 0.5)
 		}
+		assert.Len(t, fast.all(), 60)
 	})
+}
+
+func TestNoWatchIsLateForAnother(t *testing.T) {
+	for _, slower := range []time.Duration{1, 5, 9, 9500, 9950, 10_000, 12_345} {
+		slower = 10*time.Second + slower*time.Millisecond
+		bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+			first, second := watch(t, b, 10*time.Second), watch(t, b, slower)
+			time.Sleep(10 * time.Minute)
+			for w, every := range map[*watched]time.Duration{first: 10 * time.Second, second: slower} {
+				turns := w.all()
+				for i := range turns[1:] {
+					assert.LessOrEqual(t, turns[i+1].after-turns[i].after, every)
+				}
+			}
+		})
+	}
 }
 
 func TestEveryWatchHearsWhatIsAnnounced(t *testing.T) {
@@ -559,18 +666,68 @@ func TestAPauseOfTheProgramIsNoticed(t *testing.T) {
 	assert.False(t, p.beat(resumed.Add(heartbeat)))
 }
 
+// stopping is a protocol that stands still for a minute when it is told so by an input report, and
+// with it whoever watches: as after SIGSTOP and SIGCONT, or a suspend.
+type stopping struct{ protocol }
+
+func (s stopping) announced(report []byte) (update func(*State), ok bool) {
+	if report[0] != 0xff {
+		return s.protocol.announced(report)
+	}
+	time.Sleep(time.Minute)
+	return nil, false
+}
+
+// stop has the program that watches a unit stand still for a minute.
+func stop(b *Battery, ups *fakeUPS) {
+	var p protocol = stopping{*b.protocol.Load()}
+	b.protocol.Store(&p)
+	ups.Push(0xff)
+	synctest.Wait()
+}
+
 func TestWhatWasQueuedDuringAPauseIsAskedAbout(t *testing.T) {
 	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
 		turns := watch(t, b, time.Hour)
 		turns.next()
-		b.watch.Lock()
-		p := b.poller
-		b.watch.Unlock()
-		synctest.Wait()
-		p.running.last = time.Now().Add(-time.Minute) // as after SIGSTOP and SIGCONT
-		ups.Push(0x32, 0x08)                          // line power is long back
-		turns.quiet(time.Minute)
+		ups.transfers()
+		stop(b, ups)
+		ups.Push(0x32, 0x08) // line power is long back
+		turns.quiet(2 * time.Minute)
 		total, _ := ups.transfers()
 		assert.Positive(t, total)
 	})
+}
+
+func TestAfterAPauseTheUnitIsRead(t *testing.T) {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		turns := watch(t, b, time.Hour)
+		turns.next()
+		ups.Set(0x34, 0x4a) // and no announcement says so
+		stop(b, ups)
+		turn := turns.next()
+		require.NoError(t, turn.err)
+		assert.Equal(t, time.Minute, turn.after)
+		assert.Equal(t, ValueOf(74.0), turn.state.RemainingCapacity)
+	})
+}
+
+func TestAReadFromBeforeAPauseIsNotBelieved(t *testing.T) {
+	for range 20 { // whatever is looked at first after the pause
+		bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+			turns := watch(t, b, time.Hour)
+			turns.next()
+			time.Sleep(time.Second / 2)
+			ups.setLatency(time.Millisecond)
+			ups.Set(0x34, 0x63)
+			ups.Push(0x34, 0x63) // makes Watch read
+			time.Sleep(5 * time.Millisecond)
+			ups.Set(0x32, 0x08)
+			stop(b, ups)
+			turn := turns.next()
+			require.NoError(t, turn.err)
+			assert.Equal(t, ValueOf(false), turn.state.Status.ACPresent)
+			assert.Equal(t, ValueOf(99.0), turn.state.RemainingCapacity)
+		})
+	}
 }
