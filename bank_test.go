@@ -104,13 +104,15 @@ func TestABankLooksForUnitsAtThePortsWithoutAnOpenOne(t *testing.T) {
 func TestABankOfGivenUnitsTakesUpNoOthers(t *testing.T) {
 	first, _ := open(t, "smart1500lcd")
 	second, _ := open(t, "pro1500rt2u", WithDeviceInfo(DeviceInfo{Path: "1-2:1.0", VendorID: 0x05dd, ProductID: 0xa0a0}))
-	k := BankOf(second, first)
+	given := []*Battery{second, first}
+	k := BankOf(given...)
 	readings, err := k.Get(t.Context())
 	require.NoError(t, err)
 	require.Len(t, readings, 2)
 	assert.Equal(t, "1-1:1.0", readings[0].Info.Path)
 	assert.Equal(t, "Delta/Minuteman", readings[1].Info.Family)
 	assert.Equal(t, ValueOf(true), readings[1].State.Status.ACPresent)
+	assert.Same(t, second, given[0], "the list of the caller stays as it is")
 	require.NoError(t, k.Close())
 	_, err = first.Get(t.Context())
 	require.ErrorIs(t, err, ErrClosed)

@@ -528,6 +528,14 @@ func TestAMissingUnitIsLookedForLessAndLess(t *testing.T) {
 					time.Sleep(time.Millisecond)
 				}
 				assert.Equal(t, 3, h.opened(), "after 0, 50 and 150 ms")
+
+				h.plug("9-1:1.0", fakes(t, "smart1500lcd"))
+				for range 300 {
+					_, err := b.Get(t.Context())
+					require.ErrorIs(t, err, c.want)
+					time.Sleep(time.Millisecond)
+				}
+				assert.Equal(t, 2*3, h.opened(), "and the same once it is plugged in anew")
 				time.Sleep(time.Hour)
 				h.refuse(nil)
 				_, err := b.Get(t.Context())

@@ -111,6 +111,7 @@ func TestADeafDeviceOfNewIsListenedToAgain(t *testing.T) {
 		ups.setDeaf(false)
 		time.Sleep(2 * lastWait)
 		ups.transfers()
+		ups.Push(0x32, 0x46) // no news
 		turns.quiet(10 * time.Minute)
 		total, _ = ups.transfers()
 		assert.Zero(t, total, "which announces what changes")
@@ -120,4 +121,34 @@ func TestADeafDeviceOfNewIsListenedToAgain(t *testing.T) {
 		assert.Equal(t, ValueOf(false), turn.state.Status.ACPresent)
 		assert.Equal(t, failed, turn.state.Time, "at once")
 	}, logger)
+}
+
+func TestADeafDeviceIsReadEveryInterval(t *testing.T) {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		ups.setDeaf(true)
+		turns := watch(t, b, time.Second)
+		time.Sleep(time.Minute - time.Millisecond)
+		assert.Len(t, turns.all(), 60)
+	})
+}
+
+// chatty is a unit that has always announced something more.
+type chatty struct{ *fakeUPS }
+
+func (u chatty) ReadTimeout(b []byte, milliseconds int) (int, error) {
+	if milliseconds == 0 {
+		return copy(b, []byte{0x34, 0x63}), nil
+	}
+	return u.fakeUPS.ReadTimeout(b, milliseconds)
+}
+
+func TestAUnitThatNeverStopsAnnouncingIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ups, descriptor := newFakeUPS(t, "smart1500lcd")
+		b := New(chatty{ups}, WithReportDescriptor(descriptor))
+		defer b.Close()
+		turn := watch(t, b, time.Hour).next()
+		require.NoError(t, turn.err)
+		assert.Equal(t, ValueOf(true), turn.state.Status.ACPresent)
+	})
 }

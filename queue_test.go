@@ -53,3 +53,17 @@ func TestACallerThatLeavesEndsNoReadingButItsOwn(t *testing.T) {
 	assert.False(t, q.leave(w))
 	assert.Equal(t, 1, ended)
 }
+
+func TestJobsAreDoneInTurn(t *testing.T) {
+	var q queue
+	q.init()
+	first, second := &job{}, &job{}
+	q.add(first)
+	q.add(second)
+	q.join(live)
+	for _, want := range []*job{first, second, nil} {
+		j, _, read := q.next(nil)
+		assert.Same(t, want, j)
+		assert.Equal(t, want == nil, read, "a reading comes after them")
+	}
+}

@@ -278,7 +278,7 @@ func (p *poller) took(r result) {
 		if !known {
 			p.wait = 0
 		}
-		p.view, p.lost, p.event, p.news = State{}, r.err, false, false
+		p.view, p.lost = State{}, r.err
 		p.wait = min(max(firstWait, 2*p.wait), lastWait)
 		p.due = time.Now().Add(min(every, p.retryIn(r.err)))
 		p.deliver(r, !known)
@@ -298,7 +298,7 @@ func (p *poller) took(r result) {
 	}
 	// A State that ends a loss, follows an event or shows news is for all.
 	all := p.lost != nil || p.event || p.news && !sameReadings(r.state, p.shown)
-	p.view, p.lost, p.news, p.event, p.outdated, p.wait = r.state, nil, false, false, 0, 0
+	p.view, p.lost, p.news, p.event, p.outdated = r.state, nil, false, false, 0
 	p.due = p.deliver(r, all)
 	if p.b.deaf.Load() {
 		p.due = r.start.Add(min(every, lastWait)) // listens again

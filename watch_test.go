@@ -43,8 +43,18 @@ func watch(t *testing.T, b *Battery, every time.Duration) *watched {
 	return w
 }
 
-// next returns the next turn, which it waits for.
-func (w *watched) next() yielded { return <-w.turns }
+// next returns the next turn. It waits for one, but not for an hour to pass: what comes then comes
+// by the interval alone.
+func (w *watched) next() yielded {
+	w.t.Helper()
+	select {
+	case turn := <-w.turns:
+		return turn
+	case <-time.After(5 * time.Minute):
+		w.t.Fatal("Watch yielded nothing")
+		return yielded{}
+	}
+}
 
 // quiet fails if Watch yields anything in a time.
 func (w *watched) quiet(d time.Duration) {
@@ -174,7 +184,9 @@ func TestAnyOtherAnnouncementMakesWatchRead(t *testing.T) {
 		turns.next()
 		ups.Set(0x35, 0x2c, 0x01)
 		ups.Push(0x35, 0x2c, 0x01, 0xde, 0xad) // host buffer garbage behind the report
-		whole := turns.next().state
+		turn := turns.next()
+		assert.Zero(t, turn.after, "at once")
+		whole := turn.state
 		assert.Equal(t, ValueOf(300*time.Second), whole.RunTimeToEmpty)
 		assert.Equal(t, ValueOf(117.2), whole.Input.Voltage)
 		assert.False(t, whole.Announced)
@@ -216,6 +228,20 @@ func TestAnAnnouncementThatMakesNoSenseMakesWatchRead(t *testing.T) {
 			assert.Positive(t, total)
 		})
 	}
+}
+
+func TestAnAnnouncementThatMakesNoSenseShowsWhatTheUnitSays(t *testing.T) {
+	bubble(t, "su3000rtxr3u", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		turns := watch(t, b, time.Hour)
+		turns.next()
+		time.Sleep(time.Second)
+		ups.Set(0x32, 0x00, 0x00, 0x20) // bit 21: Discharging
+		ups.Push(0x32, 0x64, 0x00, 0x00)
+		turn := turns.next()
+		assert.Equal(t, time.Second, turn.after)
+		assert.False(t, turn.state.Announced)
+		assert.Equal(t, ValueOf(false), turn.state.Status.ACPresent)
+	})
 }
 
 func TestAFalseStatusShowsInNoLine(t *testing.T) {
@@ -290,6 +316,32 @@ func TestAFailureAnnouncedDuringAReadIsNotMissed(t *testing.T) {
 	}
 }
 
+func TestHoweverManyFailuresAreAnnouncedDuringAReadNoneIsMissed(t *testing.T) {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		turns := watch(t, b, time.Hour)
+		turns.next()
+		ups.setLatency(time.Millisecond)
+		expect := func(announced, ac bool) {
+			t.Helper()
+			turn := turns.next()
+			require.NoError(t, turn.err)
+			require.Equal(t, announced, turn.state.Announced)
+			require.Equal(t, ValueOf(ac), turn.state.Status.ACPresent)
+		}
+		for n := range byte(2 * maxOutdated) {
+			ups.Push(0x34, n) // makes Watch read
+			time.Sleep(5 * time.Millisecond)
+			ups.mainsFail()
+			expect(true, false)
+			expect(false, false)
+			ups.Set(0x32, 0x46)
+			ups.Push(0x32, 0x46)
+			expect(true, true)
+			expect(false, true)
+		}
+	})
+}
+
 func TestManyAnnouncementsDoNotHideTheLast(t *testing.T) {
 	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
 		turns := watch(t, b, time.Hour)
@@ -313,6 +365,8 @@ func TestTheLatestOfEachReportIsKeptUntilItIsLookedAt(t *testing.T) {
 		kept = append(kept, fmt.Sprintf("% x", h.report))
 	}
 	assert.Equal(t, []string{"32 46", "35 2c 01", "34 62"}, kept)
+	p.listened()
+	assert.Empty(t, p.heard)
 }
 
 func TestAUnitWhoseReportsDisagreeIsBelievedWhenItIsAsked(t *testing.T) {
@@ -358,26 +412,46 @@ func TestAStatusThatIsReadAfterAnAnnouncementIsBelieved(t *testing.T) {
 	})
 }
 
+func TestAfterAnAnnouncementThereIsAWholeState(t *testing.T) {
+	// Here the clock stands still, so whether the unit was asked before or after cannot be told.
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		turns := watch(t, b, time.Hour)
+		turns.next()
+		ups.Push(0x32, 0x08) // which it does not say when it is asked
+		for {
+			turn := turns.next()
+			require.NoError(t, turn.err)
+			if !turn.state.Announced {
+				assert.Equal(t, ValueOf(true), turn.state.Status.ACPresent)
+				break
+			}
+		}
+	})
+}
+
 func TestWatchSurvivesADrop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newFakeHost(map[string]*fakeUPS{"9-1:1.0": fakes(t, "smart1500lcd")})
 		b := openAt(t, h, "9-1:1.0")
 		turns := watch(t, b, time.Hour)
 		require.NoError(t, turns.next().err)
-		time.Sleep(time.Second)
+		start := time.Now()
+		for range 2 {
+			time.Sleep(time.Second)
+			lost := time.Since(start)
+			h.unplug("9-1:1.0")
+			turn := turns.next()
+			require.ErrorIs(t, turn.err, ErrDisconnected)
+			assert.Equal(t, lost, turn.after, "the read of input reports fails at once")
+			assert.Zero(t, turn.state)
+			turns.quiet(time.Minute) // the error comes once
 
-		h.unplug("9-1:1.0")
-		turn := turns.next()
-		require.ErrorIs(t, turn.err, ErrDisconnected)
-		assert.Equal(t, time.Second, turn.after, "the read of input reports fails at once")
-		assert.Zero(t, turn.state)
-		turns.quiet(time.Minute) // the error comes once
-
-		h.plug("9-1:1.0", fakes(t, "smart1500lcd"))
-		turn = turns.next()
-		require.NoError(t, turn.err)
-		assert.LessOrEqual(t, turn.after, time.Second+time.Minute+firstWait)
-		assert.Equal(t, ValueOf(117.2), turn.state.Input.Voltage)
+			h.plug("9-1:1.0", fakes(t, "smart1500lcd"))
+			turn = turns.next()
+			require.NoError(t, turn.err)
+			assert.LessOrEqual(t, turn.after, lost+time.Minute+firstWait)
+			assert.Equal(t, ValueOf(117.2), turn.state.Input.Voltage)
+		}
 	})
 }
 
@@ -466,8 +540,26 @@ func TestAnErrorWhoseTextVariesIsYieldedOnceAndRetriedSlowly(t *testing.T) {
 		turns.quiet(5 * time.Second)
 		total, _ := ups.transfers()
 		assert.Less(t, total, 60)
+		time.Sleep(10 * time.Minute)
 		ups.fail(0x32, nil)
-		require.NoError(t, turns.next().err)
+		back := time.Now()
+		turn := turns.next()
+		require.NoError(t, turn.err)
+		assert.LessOrEqual(t, turn.state.Time.Sub(back), lastWait)
+	})
+}
+
+func TestAUnitWithoutAStatusIsReadEveryIntervalAtLeast(t *testing.T) {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		ups.fail(0x32, stall)
+		turns := watch(t, b, 100*time.Millisecond)
+		require.ErrorAs(t, turns.next().err, new(*ReportError))
+		turns.quiet(10*time.Minute + time.Millisecond)
+		ups.fail(0x32, nil)
+		back := time.Now()
+		turn := turns.next()
+		require.NoError(t, turn.err)
+		assert.LessOrEqual(t, turn.state.Time.Sub(back), 100*time.Millisecond)
 	})
 }
 
@@ -617,6 +709,32 @@ func TestEveryWatchHearsWhatIsAnnounced(t *testing.T) {
 		assert.True(t, first.next().state.Announced)
 		assert.True(t, second.next().state.Announced)
 	})
+}
+
+func TestASlowWatchBesideAFastOneHearsWhatIsAnnouncedAndNoMore(t *testing.T) {
+	for name, announce := range map[string]func(ups *fakeUPS){
+		"a status":     func(ups *fakeUPS) { ups.mainsFail() },
+		"no status":    func(ups *fakeUPS) { ups.Set(0x34, 0x63); ups.Push(0x34, 0x63) },
+		"not believed": func(ups *fakeUPS) { ups.Set(0x34, 0x63); ups.Push(0x32, 0x00) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+				watch(t, b, time.Second)
+				slow := watch(t, b, time.Hour)
+				time.Sleep(time.Second / 2)
+				ups.setLatency(time.Millisecond)
+				announce(ups)
+				time.Sleep(time.Second / 4)
+				turns := slow.all()
+				require.NotEmpty(t, turns)
+				assert.False(t, turns[len(turns)-1].state.Announced)
+				for charge := range byte(60) {
+					ups.Set(0x34, charge)
+					slow.quiet(time.Second)
+				}
+			})
+		})
+	}
 }
 
 func TestAReadingThatTookThePlaceOfAnotherIsYieldedOnce(t *testing.T) {
