@@ -224,7 +224,7 @@ func (h *hidPower) askStatus(e *entry) (payload []byte, err error) {
 			if wrong++; wrong == tries {
 				return nil, err
 			}
-			contradiction, same = nil, 0
+			same = 0
 		}
 	}
 	return nil, err
