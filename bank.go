@@ -138,7 +138,7 @@ func (k *Bank) Forget(path string) {
 func (k *Bank) Close() error {
 	k.mu.Lock()
 	k.closed = true
-	units := slices.Clone(k.units)
+	units := slices.Clone(k.units) // Forget changes the list in place
 	k.mu.Unlock()
 	closeAll(units)
 	return nil
