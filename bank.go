@@ -18,7 +18,7 @@ type Bank struct {
 	looks bool // for units that are plugged in
 
 	mu     sync.Mutex
-	units  []*Battery // by path
+	units  []*Battery
 	closed bool
 }
 
@@ -51,13 +51,7 @@ func BankAt(paths []string, opts ...Option) *Bank {
 // BankOf makes a Bank of just these units, such as fake ones in a test. It takes up no others, and
 // closes them when it is closed.
 func BankOf(units ...*Battery) *Bank {
-	k := &Bank{units: slices.Clone(units)}
-	k.sort()
-	return k
-}
-
-func (k *Bank) sort() {
-	slices.SortStableFunc(k.units, func(a, b *Battery) int { return comparePaths(a.path, b.path) })
+	return &Bank{units: slices.Clone(units)}
 }
 
 // Get reads every unit, side by side, and returns a Reading for each, ordered by path. A unit
@@ -156,8 +150,7 @@ func (k *Bank) Forget(path string) {
 func (k *Bank) Close() error {
 	k.mu.Lock()
 	k.closed = true
-	units := k.units
-	k.units = nil
+	units := slices.Clone(k.units) // Forget changes the list in place
 	k.mu.Unlock()
 	closeAll(units)
 	return nil
@@ -197,7 +190,7 @@ func (k *Bank) refresh() ([]*Battery, error) {
 			k.units = append(k.units, unopened(info, k.opts))
 		}
 	}
-	k.sort()
+	slices.SortStableFunc(k.units, func(a, b *Battery) int { return comparePaths(a.path, b.path) })
 	return slices.Clone(k.units), nil
 }
 

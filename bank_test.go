@@ -3,6 +3,7 @@ package tripplite
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,36 +50,69 @@ func TestABankTakesUpNewUnitsAndNamesLostOnes(t *testing.T) {
 	_, err := k.Get(t.Context())
 	require.NoError(t, err)
 
-	h.unplug("9-1:1.0")
-	h.plug("9-3:1.0", fakes(t, "smart1500lcd"))
+	h.unplug("9-2:1.0")
+	h.plug("8-1:1.0", fakes(t, "smart1500lcd"))
 	for range 2 {
 		readings, err := k.Get(t.Context())
 		require.NoError(t, err)
 		require.Len(t, readings, 3)
-		assert.Equal(t, "9-1:1.0", readings[0].Info.Path)
-		require.ErrorIs(t, readings[0].Err, ErrDisconnected)
-		assert.Zero(t, readings[0].State)
+		assert.Equal(t, "8-1:1.0", readings[0].Info.Path, "wherever it was plugged in")
+		require.NoError(t, readings[0].Err)
 		require.NoError(t, readings[1].Err)
-		require.NoError(t, readings[2].Err)
+		assert.Equal(t, "9-2:1.0", readings[2].Info.Path)
+		require.ErrorIs(t, readings[2].Err, ErrDisconnected)
+		assert.Zero(t, readings[2].State)
 	}
 
-	k.Forget("9-1:1.0")
-	k.Forget("9-1:1.0")
+	k.Forget("9-2:1.0")
+	k.Forget("9-2:1.0")
 	readings, err := k.Get(t.Context())
 	require.NoError(t, err)
 	assert.Len(t, readings, 2)
 }
 
+// portsHost is a computer that notes at which ports it was last asked for units.
+type portsHost struct {
+	*fakeHost
+	wanted func(port string) bool
+}
+
+func (h *portsHost) List(ids []usb.ID, wanted func(port string) bool) ([]usb.Interface, error) {
+	h.wanted = wanted
+	return h.fakeHost.List(ids, wanted)
+}
+
+func TestABankLooksForUnitsAtThePortsWithoutAnOpenOne(t *testing.T) {
+	h := &portsHost{fakeHost: newFakeHost(units(t, "9-1:1.0"))}
+	k := bankOn(t, h)
+	for range 2 {
+		_, err := k.Get(t.Context())
+		require.NoError(t, err)
+	}
+	assert.False(t, h.wanted("9-1"), "a unit in use is not disturbed")
+	assert.True(t, h.wanted("9-2"))
+
+	h.unplug("9-1:1.0")
+	for range 2 {
+		readings, err := k.Get(t.Context())
+		require.NoError(t, err)
+		require.ErrorIs(t, readings[0].Err, ErrDisconnected)
+	}
+	assert.True(t, h.wanted("9-1"), "another unit may be there, with another interface")
+}
+
 func TestABankOfGivenUnitsTakesUpNoOthers(t *testing.T) {
 	first, _ := open(t, "smart1500lcd")
 	second, _ := open(t, "pro1500rt2u", WithDeviceInfo(DeviceInfo{Path: "1-2:1.0", VendorID: 0x05dd, ProductID: 0xa0a0}))
-	k := BankOf(second, first)
+	given := []*Battery{second, first}
+	k := BankOf(given...)
 	readings, err := k.Get(t.Context())
 	require.NoError(t, err)
 	require.Len(t, readings, 2)
 	assert.Equal(t, "1-1:1.0", readings[0].Info.Path)
 	assert.Equal(t, "Delta/Minuteman", readings[1].Info.Family)
 	assert.Equal(t, ValueOf(true), readings[1].State.Status.ACPresent)
+	assert.Same(t, second, given[0], "the list of the caller stays as it is")
 	require.NoError(t, k.Close())
 	_, err = first.Get(t.Context())
 	require.ErrorIs(t, err, ErrClosed)
@@ -197,9 +231,9 @@ func TestABankThatIsClosedSaysSo(t *testing.T) {
 	assert.Equal(t, 1, attached["9-1:1.0"].closes())
 	_, err = k.Get(t.Context())
 	require.ErrorIs(t, err, ErrClosed)
-	for r := range k.Watch(t.Context(), time.Hour) {
-		require.ErrorIs(t, r.Err, ErrClosed)
-	}
+	readings := slices.Collect(k.Watch(t.Context(), time.Hour))
+	require.Len(t, readings, 1)
+	require.ErrorIs(t, readings[0].Err, ErrClosed)
 }
 
 func TestABankThatIsClosedEndsItsWatch(t *testing.T) {
@@ -217,14 +251,17 @@ func TestABankThatIsClosedEndsItsWatch(t *testing.T) {
 
 func TestABankGoesOnWhileUnitsCannotBeListed(t *testing.T) {
 	h := newFakeHost(units(t, "9-1:1.0"))
-	k := bankOn(t, h)
-	_, err := k.Get(t.Context())
-	require.NoError(t, err)
-	h.lists = errors.New("no list")
-	readings, err := k.Get(t.Context())
-	require.NoError(t, err)
-	require.Len(t, readings, 1)
-	require.NoError(t, readings[0].Err)
+	logger, logged := journal()
+	k := NewBank(withHost(h), logger)
+	defer k.Close()
+	for n, fails := range []error{nil, errors.New("no list")} {
+		h.lists = fails
+		readings, err := k.Get(t.Context())
+		require.NoError(t, err)
+		require.Len(t, readings, 1)
+		require.NoError(t, readings[0].Err)
+		assert.Equal(t, n, logged("the units attached cannot be listed"))
+	}
 }
 
 // unsupportedHost is a computer on which nothing can be opened.
@@ -239,9 +276,9 @@ func TestABankThatCanOpenNothingSaysWhy(t *testing.T) {
 	} {
 		_, err := k.Get(t.Context())
 		require.ErrorIs(t, err, ErrUnsupported)
-		for r := range k.Watch(t.Context(), time.Hour) {
-			require.ErrorIs(t, r.Err, ErrUnsupported)
-		}
+		readings := slices.Collect(k.Watch(t.Context(), time.Hour))
+		require.Len(t, readings, 1)
+		require.ErrorIs(t, readings[0].Err, ErrUnsupported)
 		require.NoError(t, k.Close())
 	}
 }

@@ -62,6 +62,7 @@
 package tripplite
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -147,9 +148,8 @@ func WithLogger(log *slog.Logger) Option {
 // path.
 func WithDeviceInfo(info DeviceInfo) Option {
 	return func(o *options) {
-		if f, ok := familyOf(info.VendorID, info.ProductID); ok && info.Family == "" {
-			info.Family = f.name
-		}
+		family, _ := familyOf(info.VendorID, info.ProductID)
+		info.Family = cmp.Or(info.Family, family.name)
 		o.info = info
 	}
 }
@@ -344,14 +344,13 @@ func (b *Battery) work() {
 	for b.ctx.Err() == nil {
 		ctx, cancel := context.WithCancel(b.ctx)
 		b.serve(ctx, cancel)
-		cancel()
 	}
 	b.disarm()
 	b.shut()
 }
 
 // serve works until ctx is done: the queue cancels it when nobody waits for the reading under way.
-// All readings until then share it, so that a reading allocates nothing.
+// All readings until then share ctx, so that a reading allocates nothing.
 func (b *Battery) serve(ctx context.Context, cancel func()) {
 	for ctx.Err() == nil {
 		j, want, read := b.queue.next(cancel)

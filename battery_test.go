@@ -434,10 +434,11 @@ func TestAUnitThatAnswersNothingIsDisconnected(t *testing.T) {
 		assert.Zero(t, settings)
 	}
 
+	ups.Set(0x01, 115)
 	ups.setGone(false)
 	state, err := b.Get(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, ValueOf(120.0), state.Config.Voltage, "nominal values are read anew")
+	assert.Equal(t, ValueOf(115.0), state.Config.Voltage, "nominal values are read anew")
 }
 
 func TestAnErrorThatProvesTheLossCostsOneTransfer(t *testing.T) {
@@ -528,6 +529,14 @@ func TestAMissingUnitIsLookedForLessAndLess(t *testing.T) {
 					time.Sleep(time.Millisecond)
 				}
 				assert.Equal(t, 3, h.opened(), "after 0, 50 and 150 ms")
+
+				h.plug("9-1:1.0", fakes(t, "smart1500lcd"))
+				for range 300 {
+					_, err := b.Get(t.Context())
+					require.ErrorIs(t, err, c.want)
+					time.Sleep(time.Millisecond)
+				}
+				assert.Equal(t, 2*3, h.opened(), "and the same once it is plugged in anew")
 				time.Sleep(time.Hour)
 				h.refuse(nil)
 				_, err := b.Get(t.Context())
@@ -716,6 +725,14 @@ func TestALoggerGetsTheBytesOfEveryReport(t *testing.T) {
 	require.NoError(t, b.Close())
 	assert.Contains(t, text.String(), `id=0x32 name=UPS.PowerSummary.PresentStatus bytes="32 46"`)
 	assert.Contains(t, text.String(), "0x59 UPS.ffff0015.ffff007e, 32 bits at 0", "what is not understood is named")
+}
+
+func TestAFamilyThatIsGivenIsKept(t *testing.T) {
+	for given, want := range map[string]string{"": "Tripp Lite 2xxx", "of my own": "of my own"} {
+		info := DeviceInfo{VendorID: 0x09ae, ProductID: 0x2012, Family: given}
+		b, _ := open(t, "smart1500lcd", WithDeviceInfo(info))
+		assert.Equal(t, want, b.Info().Family)
+	}
 }
 
 func TestNoLoggerIsNoLogging(t *testing.T) {

@@ -29,6 +29,10 @@ type fakeUPS struct {
 	gone    bool
 	deaf    bool // input reports cannot be read
 	closed  int
+
+	listens   int  // calls of ReadTimeout until now
+	listening int  // under way
+	cutOff    bool // it was closed while one was under way
 }
 
 func newFakeUPS(t testing.TB, name string) (ups *fakeUPS, descriptor []byte) {
@@ -66,7 +70,14 @@ func (u *fakeUPS) GetFeatureReport(b []byte) (int, error) {
 func (u *fakeUPS) ReadTimeout(b []byte, milliseconds int) (int, error) {
 	u.mu.Lock()
 	deaf := u.deaf
+	u.listens++
+	u.listening++
 	u.mu.Unlock()
+	defer func() {
+		u.mu.Lock()
+		u.listening--
+		u.mu.Unlock()
+	}()
 	if deaf && milliseconds != 0 {
 		return 0, errTransfer
 	}
@@ -76,6 +87,7 @@ func (u *fakeUPS) ReadTimeout(b []byte, milliseconds int) (int, error) {
 func (u *fakeUPS) Close() error {
 	u.mu.Lock()
 	u.closed++
+	u.cutOff = u.cutOff || u.listening > 0
 	u.mu.Unlock()
 	return u.Device.Close()
 }
@@ -108,6 +120,20 @@ func (u *fakeUPS) closes() int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.closed
+}
+
+// listened returns how often input reports were asked for, and whether the device was closed while
+// somebody waited for one.
+func (u *fakeUPS) listened() (times int, cutOff bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.listens, u.cutOff
+}
+
+func (u *fakeUPS) setDeaf(deaf bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.deaf = deaf
 }
 
 // transfers returns how many there were since it was last called.

@@ -3,6 +3,7 @@ package tripplite
 import (
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -140,6 +141,34 @@ func TestADumpFieldEncodesWhatTheUnitWouldSend(t *testing.T) {
 	unknown := dumpField(t, dumpOf(t, "smart1500lcd").Fields(), 0x59, 0)
 	_, err := unknown.Encode(1)
 	assert.ErrorContains(t, err, "UPS.ffff0015.ffff007e is not understood")
+}
+
+func TestADumpAsksForEachReportOnce(t *testing.T) {
+	for how, opts := range hows {
+		b, ups := open(t, "smart1500lcd", opts...)
+		for id := range 256 { // hidraw says that the unit answered: it stalled the transfer
+			if _, ok := ups.Payload(byte(id)); !ok {
+				ups.fail(byte(id), func([]byte) (int, error) { return 0, syscall.EPIPE })
+			}
+		}
+		dump, err := b.Dump(t.Context(), 0)
+		require.NoError(t, err)
+		require.NotEmpty(t, dump.Features)
+		_, asked := ups.transfers()
+		var ids []byte
+		for _, r := range dump.Features {
+			ids = append(ids, r.ID)
+			assert.Equal(t, 1, asked[r.ID], "%#02x %s", r.ID, how)
+		}
+		assert.True(t, slices.IsSorted(ids), "% x %s", ids, how)
+	}
+}
+
+func TestADumpOfAUnitThatIsGoneFails(t *testing.T) {
+	b, ups := open(t, "smart1500lcd")
+	ups.setGone(true)
+	_, err := b.Dump(t.Context(), 0)
+	require.ErrorIs(t, err, ErrDisconnected)
 }
 
 func TestFieldsOfADumpHaveWhatDidNotCome(t *testing.T) {

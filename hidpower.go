@@ -26,7 +26,7 @@ type hidPower struct {
 	plan    plan
 	config  Config // the nominal readings, which are asked for once
 	buffer  []byte
-	scratch record
+	scratch record    // for the flags of one status: each decode sets all of them
 	asked   time.Time // when the last transfer began
 	reads   [setting + 1]int
 	retried int // the place in the plan of the withheld report that was last asked for again
@@ -205,7 +205,6 @@ func (h *hidPower) askStatus(e *entry) (payload []byte, err error) {
 		}
 		switch {
 		case err == nil:
-			h.scratch = record{}
 			e.decode(payload, &h.scratch)
 			if !contradicts(h.scratch.state.Status) {
 				return payload, nil
@@ -225,7 +224,7 @@ func (h *hidPower) askStatus(e *entry) (payload []byte, err error) {
 			if wrong++; wrong == tries {
 				return nil, err
 			}
-			contradiction, same = nil, 0
+			same = 0
 		}
 	}
 	return nil, err

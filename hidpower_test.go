@@ -2,6 +2,7 @@ package tripplite
 
 import (
 	"log/slog"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -211,6 +212,109 @@ func TestGetAndSettingsInTurnAskAgainForWhatWasWithheld(t *testing.T) {
 	}
 	assert.Equal(t, ValueOf(324.0), state.Output.ActivePower)
 	assert.Equal(t, ValueOf(AlarmEnabled), settings.AudibleAlarmControl)
+}
+
+func TestWithheldReportsAreAskedForAgainInTurn(t *testing.T) {
+	b, ups := open(t, "smart1500lcd")
+	ups.fail(0x1b, empty) // which comes before 0x47
+	ups.fail(0x47, empty)
+	for range refusalsDeclared {
+		_, err := b.Get(t.Context())
+		require.True(t, HasState(err), "%v", err)
+	}
+	ups.fail(0x47, nil)
+	var state State
+	for range 2 * askAgain {
+		var err error
+		state, err = b.Get(t.Context())
+		require.NoError(t, err)
+	}
+	assert.Equal(t, ValueOf(324.0), state.Output.ActivePower, "one that refuses is no obstacle")
+	assert.Equal(t, Value[float64]{}, state.Output.Voltage)
+}
+
+func TestAContradictionHasToComeThreeTimesInARow(t *testing.T) {
+	// One byte: neither ACPresent, bit 1, nor Discharging, bit 3; with and without Charging, bit 2.
+	neither, charging, onLine := says(0x32, 0x00), says(0x32, 0x04), says(0x32, 0x46)
+	for name, test := range map[string]struct {
+		answers []func([]byte) (int, error)
+		says    string // the error; or else there is line power
+	}{
+		"another one each time": {
+			[]func([]byte) (int, error){neither, charging, neither, charging, neither, charging},
+			"the status 04 says neither line power nor discharging, and not each time"},
+		"another one in between": {
+			[]func([]byte) (int, error){neither, charging, neither, neither, onLine}, ""},
+		"an answer in between that is none": {
+			[]func([]byte) (int, error){neither, empty, neither, neither, onLine}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, ups := open(t, "smart1500lcd")
+			ups.fail(0x32, sequence(test.answers...))
+			state, err := b.Get(t.Context())
+			if test.says != "" {
+				require.ErrorContains(t, err, test.says)
+				assert.Zero(t, state)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, ValueOf(true), state.Status.ACPresent)
+		})
+	}
+}
+
+func TestTheAnswerThatPicksALayoutProvesNothingElse(t *testing.T) {
+	// Cut to one byte, the status of this unit contradicts itself. It comes once for the layout and
+	// twice more, which is not often enough to be believed.
+	b, ups := open(t, "pro1500rt2u", WithReportDescriptor(nil))
+	cut := says(0x32, 0x00)
+	ups.fail(0x32, sequence(cut, cut, cut, trueStatus))
+	state, err := b.Get(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, ValueOf(true), state.Status.ACPresent)
+}
+
+func TestAUnitThatRefusesEveryReportIsThere(t *testing.T) {
+	for _, wrong := range wrongAnswers[1:] { // an error of hidapi proves nothing
+		t.Run(wrong.name, func(t *testing.T) {
+			b, ups := open(t, "smart1500lcd")
+			for id := range 256 {
+				ups.fail(byte(id), wrong.answer)
+			}
+			_, err := b.Get(t.Context())
+			require.ErrorAs(t, err, new(*ReportError))
+			require.NotErrorIs(t, err, ErrDisconnected)
+		})
+	}
+}
+
+func TestALossCostsFewTransfers(t *testing.T) {
+	fails := func(ups *fakeUPS, err error) func([]byte) (int, error) {
+		return func([]byte) (int, error) { ups.setGone(true); return 0, err }
+	}
+	for name, test := range map[string]struct {
+		last byte // the report that is asked for as the unit goes
+		err  error
+		want map[byte]int
+	}{
+		"at the status": {0x32, errTransfer, map[byte]int{0x32: 1, 0x22: 1, 0x01: 1}},
+		"at another":    {0x22, errTransfer, map[byte]int{0x32: 2, 0x22: 1, 0x01: 1}},
+		// Which has taken five seconds by hidraw.
+		"a timeout of the status":  {0x32, syscall.ETIMEDOUT, map[byte]int{0x32: 1}},
+		"a timeout of another one": {0x22, syscall.ETIMEDOUT, map[byte]int{0x32: 2, 0x22: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, ups := open(t, "smart1500lcd")
+			_, err := b.Get(t.Context())
+			require.NoError(t, err)
+			ups.transfers()
+			ups.fail(test.last, fails(ups, test.err))
+			_, err = b.Get(t.Context())
+			require.ErrorIs(t, err, ErrDisconnected)
+			_, asked := ups.transfers()
+			assert.Equal(t, test.want, asked)
+		})
+	}
 }
 
 func bothOf(t *testing.T, b *Battery) (State, Settings) {

@@ -51,7 +51,7 @@ func (b *Battery) listen() error {
 	// What the unit announced before somebody wanted it is older than what will be read now.
 	buffer := make([]byte, maxInput)
 	for range maxQueued {
-		if n, err := b.dev.ReadTimeout(buffer, 0); n <= 0 || err != nil {
+		if n, _ := b.dev.ReadTimeout(buffer, 0); n <= 0 {
 			break
 		}
 	}

@@ -8,12 +8,16 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// observed feeds a rule a timeline that has one sign a second and returns what it told at each.
+// observed feeds a rule a timeline that has one sign a second and returns what it told at each:
+// F when power fails, R when it returns, and . for nothing. A sign is + for line power, - for
+// battery, or:
 //
-//   - line power, - battery, p and b the same announced by the unit, x lost, ? a State without flags,
-//     c a read that its caller cancelled, d a battery test of a unit whose ACPresent could not be read
-//
-// It tells F when power fails, R when it returns, and . for nothing.
+//	p b  the same, announced by the unit
+//	?    a State without flags
+//	0    battery, in a State without a time
+//	D    Discharging without ACPresent; d: in a State with an error; a: announced
+//	x    the unit is lost
+//	c    the caller cancelled the read
 func observed(t *testing.T, rule *OnBattery, timeline string) string {
 	t.Helper()
 	var told []byte
@@ -29,8 +33,13 @@ func observed(t *testing.T, rule *OnBattery, timeline string) string {
 			state, err = State{}, &Error{Op: "read", Err: ErrDisconnected}
 		case 'c':
 			state, err = State{}, context.Canceled
-		case 'd':
-			state.Status.Discharging, err = ValueOf(true), &PartialError{Reports: []*ReportError{{ID: 0x32}}}
+		case '0':
+			state = State{Status: Status{ACPresent: ValueOf(false)}}
+		case 'D', 'd', 'a':
+			state.Status.Discharging, state.Announced = ValueOf(true), sign == 'a'
+			if sign == 'd' {
+				err = &PartialError{Reports: []*ReportError{{ID: 0x32}}}
+			}
 		}
 		word := byte('.')
 		if rule.Observe(state, err) {
@@ -74,6 +83,10 @@ func TestOnBatteryBelievesWhatLasts(t *testing.T) {
 		"answers against what is announced":            {2, "+++-p-p-p", "..R..F..."},
 		"a partial State with Discharging alone":       {0, "+ddd+", "R...."},
 		"a partial State with Discharging, from first": {0, "ddd+", "...R"},
+		"Discharging of a unit that has ACPresent":     {0, "+DDD+", "R...."},
+		"Discharging of one that never had it":         {0, "D", "F"},
+		"Discharging that is announced":                {0, "aaa+", "...R"},
+		"a State without a time":                       {0, "+000+", "R...."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rule := OnBattery{Hold: row.hold * time.Second}
@@ -98,6 +111,7 @@ func TestLostOnBatteryIsAStateOfItsOwn(t *testing.T) {
 		"-x":   true,
 		"-xxx": true,
 		"-xcx": true,
+		"-x0":  true,
 		"-x-":  false,
 		"-x+":  false,
 		"+x":   false,

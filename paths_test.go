@@ -513,6 +513,22 @@ func TestATransportThatIsForcedAndMissingIsAnError(t *testing.T) {
 	}
 }
 
+func TestATransportThatDoesNotExistIsAnError(t *testing.T) {
+	_, errForced := Open("1-4:1.0", WithTransport("libusb"))
+	t.Setenv("TRIPPLITE_TRANSPORT", "libusb")
+	_, errDevices := Devices()
+	_, errPaths := Paths()
+	_, errFirst := Open("")
+	_, errBank := NewBank().Get(t.Context())
+	_, errBankAt := BankAt(nil).Get(t.Context())
+	for _, err := range []error{
+		errForced, errDevices, errPaths, errFirst, errBank, errBankAt,
+	} {
+		require.ErrorIs(t, err, ErrUnsupported)
+		require.ErrorContains(t, err, `there is no transport "libusb"`)
+	}
+}
+
 func TestPathsAreThoseOfDevices(t *testing.T) {
 	// This looks at the computer that the test runs on, which may have no USB.
 	devices, err := Devices()

@@ -135,6 +135,19 @@ func TestPlanWithoutADescriptorHasEveryRowWhoseBitsAreKnown(t *testing.T) {
 	require.ElementsMatch(t, unhex("32 34 35"), idsOf(p.inputs, live))
 }
 
+func TestAnInputReportSharesNothingWithTheFeature(t *testing.T) {
+	// The worker notes what a feature has no value for while an announcement is decoded.
+	for how, p := range map[string]plan{
+		"by the table":      tablePlan(),
+		"by the descriptor": planOf(t, capturedDescriptor("smart1500lcdxl")),
+	} {
+		e := entryOf(t, p.features, 0x34)
+		e.note(nil)
+		require.True(t, e.readings[0].none)
+		require.False(t, entryOf(t, p.inputs, 0x34).readings[0].none, how)
+	}
+}
+
 func TestDescriptorWithoutStatusIsRefused(t *testing.T) {
 	// Nobody could say of such a unit whether it is on battery.
 	_, err := descriptorPlan(collection(usageUPS,

@@ -24,7 +24,7 @@ func (p *pulse) beat(now time.Time) (paused bool) {
 	if last.IsZero() {
 		return false
 	}
-	if now.Sub(last) < 2*heartbeat && now.Round(0).Sub(last.Round(0)) < 2*heartbeat {
+	if max(now.Sub(last), now.Round(0).Sub(last.Round(0))) < 2*heartbeat {
 		return false
 	}
 	p.pause = now

@@ -69,7 +69,6 @@ func (q *queue) leave(w *waiter) (done bool) {
 			q.cancel()
 		}
 	}
-	q.idle.Put(w)
 	return false
 }
 

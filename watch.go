@@ -3,6 +3,7 @@ package tripplite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 	"sync"
@@ -113,15 +114,10 @@ func (b *Battery) join(every time.Duration, box *mailbox) (leave func()) {
 func (b *Battery) leave(w *watcher) {
 	b.hearing.Add(-1)
 	b.watch.Lock()
-	p := b.poller
-	last := p.remove(w)
-	if last {
+	defer b.watch.Unlock()
+	if b.poller.remove(w) {
+		b.poller.cancel()
 		b.poller = nil
-	}
-	b.watch.Unlock()
-	if last {
-		p.cancel()
-		<-p.done
 	}
 }
 
@@ -131,7 +127,6 @@ type poller struct {
 	b      *Battery
 	ctx    context.Context
 	cancel context.CancelFunc
-	done   chan struct{}
 	wake   chan struct{} // has an element when a watcher came or something was heard
 	result chan result
 
@@ -174,7 +169,7 @@ type heardInput struct {
 
 func newPoller(b *Battery) *poller {
 	p := &poller{b: b}
-	p.done, p.wake, p.result = make(chan struct{}), make(chan struct{}, 1), make(chan result, 1)
+	p.wake, p.result = make(chan struct{}, 1), make(chan result, 1)
 	p.ctx, p.cancel = context.WithCancel(b.ctx)
 	return p
 }
@@ -214,7 +209,6 @@ func (p *poller) receive(report []byte) {
 
 // run serves the watchers until the last has left or the Battery is closed.
 func (p *poller) run() {
-	defer close(p.done)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	beat := time.NewTicker(heartbeat)
@@ -284,15 +278,14 @@ func (p *poller) took(r result) {
 		if !known {
 			p.wait = 0
 		}
-		p.view, p.lost, p.event, p.news = State{}, r.err, false, false
+		p.view, p.lost = State{}, r.err
 		p.wait = min(max(firstWait, 2*p.wait), lastWait)
 		p.due = time.Now().Add(min(every, p.retryIn(r.err)))
 		p.deliver(r, !known)
 		return
 	}
 	if r.start.Before(p.running.pause) {
-		p.again = true
-		return
+		return // paused has it read again
 	}
 	if p.event && !r.state.Time.After(p.eventAt) && p.outdated < maxOutdated {
 		announced := r.state
@@ -305,7 +298,7 @@ func (p *poller) took(r result) {
 	}
 	// A State that ends a loss, follows an event or shows news is for all.
 	all := p.lost != nil || p.event || p.news && !sameReadings(r.state, p.shown)
-	p.view, p.lost, p.news, p.event, p.outdated, p.wait = r.state, nil, false, false, 0, 0
+	p.view, p.lost, p.news, p.event, p.outdated = r.state, nil, false, false, 0
 	p.due = p.deliver(r, all)
 	if p.b.deaf.Load() {
 		p.due = r.start.Add(min(every, lastWait)) // listens again
@@ -375,14 +368,13 @@ func (p *poller) listened() {
 
 // announced passes an announced status on to all, and has the unit read.
 func (p *poller) announced(h heardInput) {
-	current := p.b.protocol.Load()
 	switch {
-	case current == nil || p.view.Time.IsZero():
-		return // nothing has been read yet, and it soon will be
+	case p.view.Time.IsZero():
+		return // there is no State yet, or no longer, and there soon will be
 	case h.at.Before(p.view.Time):
 		return // the status that was read since then is newer
 	}
-	update, ok := (*current).(announcer).announced(h.report)
+	update, ok := (*p.b.protocol.Load()).(announcer).announced(h.report)
 	switch {
 	case !ok:
 		return
@@ -422,18 +414,13 @@ func sameReadings(a, b State) bool {
 }
 
 // reason returns what two errors have in common that say the same about a lost unit.
-func reason(err error) error {
+func reason(err error) string {
 	for _, known := range []error{
 		ErrDisconnected, ErrNotFound, ErrPermission, ErrBusy, ErrUnsupported,
 	} {
 		if errors.Is(err, known) {
-			return known
+			return known.Error()
 		}
 	}
-	if errors.As(err, new(*ReportError)) {
-		return errNoStatus
-	}
-	return errOther
+	return fmt.Sprintf("%T", err) // such as a *ReportError, whose text may differ each time
 }
-
-var errNoStatus, errOther = errors.New("no status"), errors.New("another reason")

@@ -43,8 +43,18 @@ func watch(t *testing.T, b *Battery, every time.Duration) *watched {
 	return w
 }
 
-// next returns the next turn, which it waits for.
-func (w *watched) next() yielded { return <-w.turns }
+// next returns the next turn. It waits for one, but not for an hour to pass: what comes then comes
+// by the interval alone.
+func (w *watched) next() yielded {
+	w.t.Helper()
+	select {
+	case turn := <-w.turns:
+		return turn
+	case <-time.After(5 * time.Minute):
+		w.t.Fatal("Watch yielded nothing")
+		return yielded{}
+	}
+}
 
 // quiet fails if Watch yields anything in a time.
 func (w *watched) quiet(d time.Duration) {
@@ -88,6 +98,19 @@ func TestWatchYieldsNowAndEveryInterval(t *testing.T) {
 			assert.True(t, turn.state.Time.After(last), "each time it has been read anew")
 			last = turn.state.Time
 		}
+	})
+}
+
+func TestAWatchThatJoinsAnotherYieldsNowToo(t *testing.T) {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, _ *fakeUPS) {
+		first := watch(t, b, time.Hour)
+		first.next()
+		time.Sleep(time.Minute)
+		turn := watch(t, b, time.Hour).next()
+		require.NoError(t, turn.err)
+		assert.Zero(t, turn.after)
+		assert.Equal(t, time.Now(), turn.state.Time)
+		first.quiet(50 * time.Minute) // which has what it asked for
 	})
 }
 
@@ -135,13 +158,35 @@ func TestWatchYieldsAnAnnouncedStatusAtOnceAndThenTheWhole(t *testing.T) {
 	}
 }
 
+func TestNoAnnouncementIsYieldedWhileThereIsNoState(t *testing.T) {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		ups.setLatency(10 * time.Millisecond)
+		turns := watch(t, b, time.Hour)
+		time.Sleep(15 * time.Millisecond) // in the middle of the first read
+		ups.Push(0x32, 0x08)
+		first := turns.next()
+		require.NoError(t, first.err)
+		assert.False(t, first.state.Announced)
+		assert.Equal(t, ValueOf(true), first.state.Status.ACPresent)
+
+		ups.setLatency(0)
+		ups.fail(0x32, stall)
+		ups.Push(0x34, 0x63) // makes Watch read
+		require.ErrorAs(t, turns.next().err, new(*ReportError))
+		ups.Push(0x32, 0x08)
+		turns.quiet(time.Minute)
+	})
+}
+
 func TestAnyOtherAnnouncementMakesWatchRead(t *testing.T) {
 	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
 		turns := watch(t, b, time.Hour)
 		turns.next()
 		ups.Set(0x35, 0x2c, 0x01)
 		ups.Push(0x35, 0x2c, 0x01, 0xde, 0xad) // host buffer garbage behind the report
-		whole := turns.next().state
+		turn := turns.next()
+		assert.Zero(t, turn.after, "at once")
+		whole := turn.state
 		assert.Equal(t, ValueOf(300*time.Second), whole.RunTimeToEmpty)
 		assert.Equal(t, ValueOf(117.2), whole.Input.Voltage)
 		assert.False(t, whole.Announced)
@@ -176,12 +221,27 @@ func TestAnAnnouncementThatMakesNoSenseMakesWatchRead(t *testing.T) {
 			turns := watch(t, b, time.Hour)
 			require.Equal(t, ValueOf(true), turns.next().state.Status.ACPresent)
 			ups.transfers()
+			time.Sleep(time.Second)
 			ups.Push(report...)
 			turns.quiet(time.Minute)
 			total, _ := ups.transfers()
 			assert.Positive(t, total)
 		})
 	}
+}
+
+func TestAnAnnouncementThatMakesNoSenseShowsWhatTheUnitSays(t *testing.T) {
+	bubble(t, "su3000rtxr3u", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		turns := watch(t, b, time.Hour)
+		turns.next()
+		time.Sleep(time.Second)
+		ups.Set(0x32, 0x00, 0x00, 0x20) // bit 21: Discharging
+		ups.Push(0x32, 0x64, 0x00, 0x00)
+		turn := turns.next()
+		assert.Equal(t, time.Second, turn.after)
+		assert.False(t, turn.state.Announced)
+		assert.Equal(t, ValueOf(false), turn.state.Status.ACPresent)
+	})
 }
 
 func TestAFalseStatusShowsInNoLine(t *testing.T) {
@@ -256,6 +316,32 @@ func TestAFailureAnnouncedDuringAReadIsNotMissed(t *testing.T) {
 	}
 }
 
+func TestHoweverManyFailuresAreAnnouncedDuringAReadNoneIsMissed(t *testing.T) {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		turns := watch(t, b, time.Hour)
+		turns.next()
+		ups.setLatency(time.Millisecond)
+		expect := func(announced, ac bool) {
+			t.Helper()
+			turn := turns.next()
+			require.NoError(t, turn.err)
+			require.Equal(t, announced, turn.state.Announced)
+			require.Equal(t, ValueOf(ac), turn.state.Status.ACPresent)
+		}
+		for n := range byte(2 * maxOutdated) {
+			ups.Push(0x34, n) // makes Watch read
+			time.Sleep(5 * time.Millisecond)
+			ups.mainsFail()
+			expect(true, false)
+			expect(false, false)
+			ups.Set(0x32, 0x46)
+			ups.Push(0x32, 0x46)
+			expect(true, true)
+			expect(false, true)
+		}
+	})
+}
+
 func TestManyAnnouncementsDoNotHideTheLast(t *testing.T) {
 	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
 		turns := watch(t, b, time.Hour)
@@ -268,13 +354,28 @@ func TestManyAnnouncementsDoNotHideTheLast(t *testing.T) {
 	})
 }
 
+func TestTheLatestOfEachReportIsKeptUntilItIsLookedAt(t *testing.T) {
+	b, _ := open(t, "smart1500lcd")
+	p := newPoller(b)
+	for _, report := range []string{"32 08", "34 63", "32 46", "35 2c 01", "34 62"} {
+		p.receive(unhex(report))
+	}
+	var kept []string
+	for _, h := range p.heard {
+		kept = append(kept, fmt.Sprintf("% x", h.report))
+	}
+	assert.Equal(t, []string{"32 46", "35 2c 01", "34 62"}, kept)
+	p.listened()
+	assert.Empty(t, p.heard)
+}
+
 func TestAUnitWhoseReportsDisagreeIsBelievedWhenItIsAsked(t *testing.T) {
 	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
 		turns := watch(t, b, time.Hour)
 		turns.next()
 		ups.setLatency(10 * time.Millisecond)
-		for range 100 { // faster than it can be read
-			ups.Push(0x32, 0x08)
+		for n := range byte(100) { // something new each time, faster than it can be read
+			ups.Push(0x32, 0x08|n%2<<7) // FullyDischarged comes and goes
 			time.Sleep(30 * time.Millisecond)
 		}
 		whole := 0
@@ -288,26 +389,69 @@ func TestAUnitWhoseReportsDisagreeIsBelievedWhenItIsAsked(t *testing.T) {
 	})
 }
 
+func TestAStatusThatIsReadAfterAnAnnouncementIsBelieved(t *testing.T) {
+	// Line power failed for a moment, and was back before the unit was asked.
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		turns := watch(t, b, time.Hour)
+		turns.next()
+		ups.setLatency(time.Millisecond)
+		time.Sleep(time.Minute)
+		begun := time.Now()
+		ups.Push(0x34, 0x63) // makes Watch read
+		ups.Set(0x34, 0x63)
+		time.Sleep(5 * time.Millisecond)
+		ups.Push(0x32, 0x08)
+		turn := turns.next()
+		require.True(t, turn.state.Announced)
+		require.Equal(t, ValueOf(false), turn.state.Status.ACPresent)
+		whole := turns.next()
+		require.NoError(t, whole.err)
+		assert.Equal(t, ValueOf(true), whole.state.Status.ACPresent)
+		assert.Equal(t, begun.Add(11*time.Millisecond), whole.state.Time,
+			"the read of eleven transfers under way is older, and the next one is not")
+	})
+}
+
+func TestAfterAnAnnouncementThereIsAWholeState(t *testing.T) {
+	// Here the clock stands still, so whether the unit was asked before or after cannot be told.
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		turns := watch(t, b, time.Hour)
+		turns.next()
+		ups.Push(0x32, 0x08) // which it does not say when it is asked
+		for {
+			turn := turns.next()
+			require.NoError(t, turn.err)
+			if !turn.state.Announced {
+				assert.Equal(t, ValueOf(true), turn.state.Status.ACPresent)
+				break
+			}
+		}
+	})
+}
+
 func TestWatchSurvivesADrop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newFakeHost(map[string]*fakeUPS{"9-1:1.0": fakes(t, "smart1500lcd")})
 		b := openAt(t, h, "9-1:1.0")
 		turns := watch(t, b, time.Hour)
 		require.NoError(t, turns.next().err)
-		time.Sleep(time.Second)
+		start := time.Now()
+		for range 2 {
+			time.Sleep(time.Second)
+			lost := time.Since(start)
+			h.unplug("9-1:1.0")
+			turn := turns.next()
+			require.ErrorIs(t, turn.err, ErrDisconnected)
+			assert.Equal(t, lost, turn.after, "the read of input reports fails at once")
+			assert.Zero(t, turn.state)
+			turns.quiet(time.Minute) // the error comes once
 
-		h.unplug("9-1:1.0")
-		turn := turns.next()
-		require.ErrorIs(t, turn.err, ErrDisconnected)
-		assert.Equal(t, time.Second, turn.after, "the read of input reports fails at once")
-		assert.Zero(t, turn.state)
-		turns.quiet(time.Minute) // the error comes once
-
-		h.plug("9-1:1.0", fakes(t, "smart1500lcd"))
-		turn = turns.next()
-		require.NoError(t, turn.err)
-		assert.LessOrEqual(t, turn.after, time.Second+time.Minute+firstWait)
-		assert.Equal(t, ValueOf(117.2), turn.state.Input.Voltage)
+			h.plug("9-1:1.0", fakes(t, "smart1500lcd"))
+			turn = turns.next()
+			require.NoError(t, turn.err)
+			assert.LessOrEqual(t, turn.after, lost+time.Minute+firstWait)
+			assert.Equal(t, ValueOf(117.2), turn.state.Input.Voltage)
+		}
 	})
 }
 
@@ -349,23 +493,6 @@ func TestADeafDeviceIsOpenedAnew(t *testing.T) {
 	})
 }
 
-func TestADeafDeviceOfNewIsListenedToAgain(t *testing.T) {
-	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
-		ups.deaf = true
-		turns := watch(t, b, time.Hour)
-		require.NoError(t, turns.next().err)
-		turns.quiet(time.Minute)
-		total, _ := ups.transfers()
-		assert.Less(t, total, 60*12, "which is no reason to read all the time")
-		ups.mu.Lock()
-		ups.deaf = false
-		ups.mu.Unlock()
-		time.Sleep(2 * lastWait)
-		ups.mainsFail()
-		assert.Equal(t, ValueOf(false), turns.next().state.Status.ACPresent)
-	})
-}
-
 func TestWatchYieldsAReasonThatChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newFakeHost(map[string]*fakeUPS{"9-1:1.0": fakes(t, "smart1500lcd")})
@@ -383,6 +510,26 @@ func TestWatchYieldsAReasonThatChanges(t *testing.T) {
 	})
 }
 
+func TestAReasonThatChangesIsTriedAgainSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ups := fakes(t, "smart1500lcd")
+		ups.fail(0x32, stall)
+		h := newFakeHost(map[string]*fakeUPS{"9-1:1.0": ups})
+		b := openAt(t, h, "9-1:1.0")
+		h.refuse(syscall.EACCES)
+		turns := watch(t, b, time.Hour)
+		require.ErrorIs(t, turns.next().err, ErrPermission)
+		turns.quiet(time.Minute)
+		h.refuse(nil)
+		failed := turns.next()
+		require.ErrorAs(t, failed.err, new(*ReportError))
+		ups.fail(0x32, nil)
+		turn := turns.next()
+		require.NoError(t, turn.err)
+		assert.LessOrEqual(t, turn.after-failed.after, firstWait)
+	})
+}
+
 func TestAnErrorWhoseTextVariesIsYieldedOnceAndRetriedSlowly(t *testing.T) {
 	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
 		n := 0
@@ -393,8 +540,26 @@ func TestAnErrorWhoseTextVariesIsYieldedOnceAndRetriedSlowly(t *testing.T) {
 		turns.quiet(5 * time.Second)
 		total, _ := ups.transfers()
 		assert.Less(t, total, 60)
+		time.Sleep(10 * time.Minute)
 		ups.fail(0x32, nil)
-		require.NoError(t, turns.next().err)
+		back := time.Now()
+		turn := turns.next()
+		require.NoError(t, turn.err)
+		assert.LessOrEqual(t, turn.state.Time.Sub(back), lastWait)
+	})
+}
+
+func TestAUnitWithoutAStatusIsReadEveryIntervalAtLeast(t *testing.T) {
+	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+		ups.fail(0x32, stall)
+		turns := watch(t, b, 100*time.Millisecond)
+		require.ErrorAs(t, turns.next().err, new(*ReportError))
+		turns.quiet(10*time.Minute + time.Millisecond)
+		ups.fail(0x32, nil)
+		back := time.Now()
+		turn := turns.next()
+		require.NoError(t, turn.err)
+		assert.LessOrEqual(t, turn.state.Time.Sub(back), 100*time.Millisecond)
 	})
 }
 
@@ -506,7 +671,7 @@ func TestThreeWatchesCostTheTransfersOfOne(t *testing.T) {
 func TestASlowWatchBesideAFastOneKeepsItsInterval(t *testing.T) {
 	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
 		ups.setLatency(time.Millisecond)
-		watch(t, b, time.Second)
+		fast := watch(t, b, time.Second)
 		slow := watch(t, b, 5*time.Second)
 		time.Sleep(time.Minute - time.Millisecond)
 		turns := slow.all()
@@ -514,7 +679,24 @@ func TestASlowWatchBesideAFastOneKeepsItsInterval(t *testing.T) {
 		for i, turn := range turns {
 			assert.InDelta(t, 5*float64(i), turn.after.Seconds(), 0.5)
 		}
+		assert.Len(t, fast.all(), 60)
 	})
+}
+
+func TestNoWatchIsLateForAnother(t *testing.T) {
+	for _, slower := range []time.Duration{1, 5, 9, 9500, 9950, 10_000, 12_345} {
+		slower = 10*time.Second + slower*time.Millisecond
+		bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+			first, second := watch(t, b, 10*time.Second), watch(t, b, slower)
+			time.Sleep(10 * time.Minute)
+			for w, every := range map[*watched]time.Duration{first: 10 * time.Second, second: slower} {
+				turns := w.all()
+				for i := range turns[1:] {
+					assert.LessOrEqual(t, turns[i+1].after-turns[i].after, every)
+				}
+			}
+		})
+	}
 }
 
 func TestEveryWatchHearsWhatIsAnnounced(t *testing.T) {
@@ -527,6 +709,32 @@ func TestEveryWatchHearsWhatIsAnnounced(t *testing.T) {
 		assert.True(t, first.next().state.Announced)
 		assert.True(t, second.next().state.Announced)
 	})
+}
+
+func TestASlowWatchBesideAFastOneHearsWhatIsAnnouncedAndNoMore(t *testing.T) {
+	for name, announce := range map[string]func(ups *fakeUPS){
+		"a status":     func(ups *fakeUPS) { ups.mainsFail() },
+		"no status":    func(ups *fakeUPS) { ups.Set(0x34, 0x63); ups.Push(0x34, 0x63) },
+		"not believed": func(ups *fakeUPS) { ups.Set(0x34, 0x63); ups.Push(0x32, 0x00) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+				watch(t, b, time.Second)
+				slow := watch(t, b, time.Hour)
+				time.Sleep(time.Second / 2)
+				ups.setLatency(time.Millisecond)
+				announce(ups)
+				time.Sleep(time.Second / 4)
+				turns := slow.all()
+				require.NotEmpty(t, turns)
+				assert.False(t, turns[len(turns)-1].state.Announced)
+				for charge := range byte(60) {
+					ups.Set(0x34, charge)
+					slow.quiet(time.Second)
+				}
+			})
+		})
+	}
 }
 
 func TestAReadingThatTookThePlaceOfAnotherIsYieldedOnce(t *testing.T) {
@@ -576,18 +784,70 @@ func TestAPauseOfTheProgramIsNoticed(t *testing.T) {
 	assert.False(t, p.beat(resumed.Add(heartbeat)))
 }
 
+// stopping is a protocol that stands still for a minute when it is told so by an input report, and
+// with it whoever watches: as after SIGSTOP and SIGCONT, or a suspend.
+type stopping struct{ protocol }
+
+func (s stopping) announced(report []byte) (update func(*State), ok bool) {
+	if report[0] != 0xff {
+		return s.protocol.(announcer).announced(report)
+	}
+	time.Sleep(time.Minute)
+	return nil, false
+}
+
+// stop has the program that watches a unit stand still for a minute.
+func stop(b *Battery, ups *fakeUPS) {
+	var p protocol = stopping{*b.protocol.Load()}
+	b.protocol.Store(&p)
+	ups.Push(0xff)
+	synctest.Wait()
+}
+
 func TestWhatWasQueuedDuringAPauseIsAskedAbout(t *testing.T) {
+	for range 20 { // whatever is looked at first after the pause
+		bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+			turns := watch(t, b, time.Hour)
+			turns.next()
+			ups.transfers()
+			stop(b, ups)
+			ups.Push(0x32, 0x08) // line power is long back
+			turns.quiet(2 * time.Minute)
+			total, _ := ups.transfers()
+			assert.Positive(t, total)
+		})
+	}
+}
+
+func TestAfterAPauseTheUnitIsRead(t *testing.T) {
 	bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
 		turns := watch(t, b, time.Hour)
 		turns.next()
-		b.watch.Lock()
-		p := b.poller
-		b.watch.Unlock()
-		synctest.Wait()
-		p.running.last = time.Now().Add(-time.Minute) // as after SIGSTOP and SIGCONT
-		ups.Push(0x32, 0x08)                          // line power is long back
-		turns.quiet(time.Minute)
-		total, _ := ups.transfers()
-		assert.Positive(t, total)
+		ups.Set(0x34, 0x4a) // and no announcement says so
+		stop(b, ups)
+		turn := turns.next()
+		require.NoError(t, turn.err)
+		assert.Equal(t, time.Minute, turn.after)
+		assert.Equal(t, ValueOf(74.0), turn.state.RemainingCapacity)
 	})
+}
+
+func TestAReadFromBeforeAPauseIsNotBelieved(t *testing.T) {
+	for range 20 { // whatever is looked at first after the pause
+		bubble(t, "smart1500lcd", func(t *testing.T, b *Battery, ups *fakeUPS) {
+			turns := watch(t, b, time.Hour)
+			turns.next()
+			time.Sleep(time.Second / 2)
+			ups.setLatency(time.Millisecond)
+			ups.Set(0x34, 0x63)
+			ups.Push(0x34, 0x63) // makes Watch read
+			time.Sleep(5 * time.Millisecond)
+			ups.Set(0x32, 0x08)
+			stop(b, ups)
+			turn := turns.next()
+			require.NoError(t, turn.err)
+			assert.Equal(t, ValueOf(false), turn.state.Status.ACPresent)
+			assert.Equal(t, ValueOf(99.0), turn.state.RemainingCapacity)
+		})
+	}
 }
