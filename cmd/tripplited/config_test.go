@@ -36,8 +36,10 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 		{"unknown limit", "[low.\"1-4.2:1.0\"]\ncharg = 20\n",
 			`line 2: there is no key "low.\"1-4.2:1.0\".charg"`},
 		{"unknown key in a line", "http = {colour = 1}", `there is no key "http.colour"`},
-		{"a text for a list", "[http]\nlisten = \"127.0.0.1:6969\"", `line 2 (last key "http.listen"): `},
-		{"a text for a number", "[nut]\nconnections = \"many\"", `line 2 (last key "nut.connections"): `},
+		{"a text for a list", "[http]\nlisten = \"localhost:6969\"",
+			`line 2 (last key "http.listen"): `},
+		{"a text for a number", "[nut]\nconnections = \"many\"",
+			`line 2 (last key "nut.connections"): `},
 
 		{"no port", "[http]\nlisten = [\"127.0.0.1\"]",
 			`http.listen: "127.0.0.1" is no address to listen at: address 127.0.0.1: missing port`},
@@ -49,12 +51,15 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 		{"no time", "[nut]\nevery = \"soon\"", `line 2 (last key "nut.every"): invalid duration: "soon"`},
 		{"no unit", "[nut]\nevery = \"2\"", `line 2 (last key "nut.every"): invalid duration: "2"`},
 		{"a number", "[nut]\nevery = 2", `nut.every is 2ns, and must be at least 100ms: write "2s"`},
-		{"less than no time", "[http]\nscrape_timeout = \"-1s\"", "http.scrape_timeout is -1s, and must be"},
+		{"less than no time", "[http]\nscrape_timeout = \"-1s\"",
+			"http.scrape_timeout is -1s, and must be"},
 		{"no clients", "[nut]\nconnections = 0", "nut.connections is 0, and must be more than 0"},
 
-		{"certificate without key", "[nut]\ncertificate = \"/a\"", "nut.certificate and nut.key go together"},
+		{"certificate without key", "[nut]\ncertificate = \"/a\"",
+			"nut.certificate and nut.key go together"},
 		{"key without certificate", "[nut]\nkey = \"/a\"", "nut.certificate and nut.key go together"},
-		{"log level", "[log]\nlevel = \"loud\"", `line 2 (last key "log.level"): slog: level string "loud"`},
+		{"log level", "[log]\nlevel = \"loud\"",
+			`line 2 (last key "log.level"): slog: level string "loud"`},
 		{"log format", "[log]\nformat = \"xml\"", `log.format is "xml", and must be "logfmt" or "json"`},
 
 		{"an empty path", "[units]\npaths = [\"\"]", "units.paths has an empty path"},
@@ -88,8 +93,8 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 	}
 }
 
-// example returns deploy/tripplited.toml, with the "#" taken off each line that holds a key, a table
-// or a part of a list.
+// example returns deploy/tripplited.toml, with the "#" taken off each line that has a key or a
+// table if that is wanted.
 func example(t *testing.T, uncommented bool) string {
 	t.Helper()
 	text, err := os.ReadFile("../../deploy/tripplited.toml")

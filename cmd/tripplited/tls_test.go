@@ -37,7 +37,8 @@ func TestARenewedCertificateIsServedWithoutARestart(t *testing.T) {
 	second := program.Certify(t, other)
 	move(t, filepath.Join(other, "key.pem"), key)
 	move(t, filepath.Join(other, "cert.pem"), cert)
-	require.ErrorAs(t, connect(t, d.nut, "", "").startTLS(first), new(*tls.CertificateVerificationError))
+	err := connect(t, d.nut, "", "").startTLS(first)
+	require.ErrorAs(t, err, new(*tls.CertificateVerificationError))
 	renewed := connect(t, d.nut, "", "")
 	require.NoError(t, renewed.startTLS(second))
 	require.Equal(t, "OK", renewed.ask("USERNAME admin"))
@@ -52,7 +53,8 @@ func TestARenewedCertificateIsServedWithoutARestart(t *testing.T) {
 func TestThePagesHaveAFileOfTheirOwn(t *testing.T) {
 	dir := t.TempDir()
 	program.Certify(t, dir)
-	web := program.Write(t, dir, "web.yml", "tls_server_config: {cert_file: cert.pem, key_file: key.pem}")
+	web := program.Write(t, dir, "web.yml",
+		"tls_server_config: {cert_file: cert.pem, key_file: key.pem}")
 	d := start(t, fmt.Sprintf("[http]\nweb_config_file = %q\n", web), unit)
 	code, _ := get(t, "http://"+d.pages+"/metrics")
 	require.Equal(t, 400, code, "a client without TLS")

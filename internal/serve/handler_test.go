@@ -68,7 +68,8 @@ func attach(t *testing.T, n int, latency time.Duration) (*tripplite.Bank, []*ups
 
 // pages serves the pages of a source.
 func pages(source collector.Source) http.Handler {
-	return handler(Program{Name: "some program", Description: "what it does"}, collector.New(source), silent)
+	p := Program{Name: "some program", Description: "what it does"}
+	return handler(p, collector.New(source), silent)
 }
 
 // request asks a handler for a page, without a network.
