@@ -189,7 +189,7 @@ func (d *daemon) servePages(
 			names[path] = list[0]
 		}
 	}
-	timeout := d.config.HTTP.ScrapeTimeout
+	timeout, file := d.config.HTTP.ScrapeTimeout, d.config.HTTP.WebConfigFile
 	c := collector.New(source, collector.WithTimeout(timeout), collector.WithNames(names))
 	server := serve.NewServer(p, c, timeout, d.log)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -197,8 +197,7 @@ func (d *daemon) servePages(
 	go func() {
 		defer close(done)
 		err := serve.Run(ctx, server, func() error {
-			flags := &web.FlagConfig{WebConfigFile: &d.config.HTTP.WebConfigFile}
-			return web.ServeMultiple(listeners, server, flags, d.log)
+			return web.ServeMultiple(listeners, server, &web.FlagConfig{WebConfigFile: &file}, d.log)
 		}, d.log)
 		if err != nil && !errors.Is(err, http.ErrServerClosed) {
 			d.failed <- err
