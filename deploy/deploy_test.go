@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"os"
 	"os/exec"
@@ -285,24 +286,70 @@ func TestTheGuideListsEverySeries(t *testing.T) {
 	}
 }
 
-func TestTheUnitIsHardened(t *testing.T) {
+func TestTheUnitsAreHardened(t *testing.T) {
 	analyze := program.Find(t, "systemd-analyze")
-	unit := read(t, "tripplite-exporter.service")
-	require.Contains(t, unit, "AF_NETLINK", "libusb learns of new devices by it")
+	for _, name := range []string{"tripplite-exporter", "tripplited"} {
+		t.Run(name, func(t *testing.T) {
+			unit := read(t, name+".service")
+			require.Contains(t, unit, "AF_NETLINK", "libusb learns of new devices by it")
 
-	// The program is not installed where tests run, and systemd-analyze wants it to be.
-	nothing, err := exec.LookPath("true")
-	require.NoError(t, err)
-	file := filepath.Join(t.TempDir(), "tripplite-exporter.service")
-	unit = strings.ReplaceAll(unit, "/usr/local/bin/tripplite-exporter", nothing)
-	require.NoError(t, os.WriteFile(file, []byte(unit), 0o600))
-	output, err := exec.Command(analyze, "verify", "--man=no", file).CombinedOutput()
-	require.NoError(t, err, "%s", output)
-	require.Empty(t, string(output))
+			// The program is not installed where tests run, and systemd-analyze wants it to be.
+			nothing, err := exec.LookPath("true")
+			require.NoError(t, err)
+			file := filepath.Join(t.TempDir(), name+".service")
+			unit = strings.ReplaceAll(unit, "/usr/local/bin/"+name, nothing)
+			require.Contains(t, unit, "ExecStart="+nothing)
+			require.NoError(t, os.WriteFile(file, []byte(unit), 0o600))
+			output, err := exec.Command(analyze, "verify", "--man=no", file).CombinedOutput()
+			require.NoError(t, err, "%s", output)
+			require.Empty(t, string(output))
 
-	output, err = exec.Command(analyze, "security", "--offline=true", "--threshold=20", file).
-		CombinedOutput()
-	require.NoError(t, err, "an exposure of more than 2.0:\n%s", output)
+			security := exec.Command(analyze, "security", "--offline=true", "--threshold=20", file)
+			output, err = security.CombinedOutput()
+			require.NoError(t, err, "an exposure of more than 2.0:\n%s", output)
+		})
+	}
+}
+
+// Both services have the same sandbox: what follows after how they start.
+func TestBothUnitsHaveTheSameSandbox(t *testing.T) {
+	sandbox := func(name string) (settings []string) {
+		_, text, found := strings.Cut(read(t, name), "DynamicUser=yes")
+		require.True(t, found, name)
+		for line := range strings.Lines(text) {
+			if !strings.HasPrefix(line, "#") {
+				settings = append(settings, line)
+			}
+		}
+		return settings
+	}
+	require.Equal(t, sandbox("tripplite-exporter.service"), sandbox("tripplited.service"))
+}
+
+// systemd waits until tripplited is ready, has it read its file again, restarts it if it hangs.
+func TestTheUnitOfTripplitedUsesWhatItCanDo(t *testing.T) {
+	lines := strings.Split(read(t, "tripplited.service"), "\n")
+	require.Subset(t, lines, []string{
+		"Type=notify", "ExecReload=/bin/kill -HUP $MAINPID", "WatchdogSec=60s",
+		"ExecStart=/usr/local/bin/tripplited --config /etc/tripplited/tripplited.toml",
+		"SupplementaryGroups=tripplite",
+	})
+}
+
+func TestAvahiAnnouncesTheServer(t *testing.T) {
+	var group struct {
+		XMLName xml.Name `xml:"service-group"`
+		Name    string   `xml:"name"`
+		Service []struct {
+			Type string `xml:"type"`
+			Port int    `xml:"port"`
+		} `xml:"service"`
+	}
+	require.NoError(t, xml.Unmarshal([]byte(read(t, "tripplited.avahi.service")), &group))
+	require.Contains(t, group.Name, "%h", "the name of the computer")
+	require.Len(t, group.Service, 1)
+	require.Equal(t, "_nut._tcp", group.Service[0].Type)
+	require.Equal(t, 3493, group.Service[0].Port)
 }
 
 // match is what a line of the udev rules asks of a device.

@@ -98,6 +98,11 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
+var page = serve.Program{
+	Name:        "Tripp Lite exporter",
+	Description: "Prometheus exporter for Tripp Lite UPS battery backups attached by USB",
+}
+
 // The exit statuses; 2 is that of numat's exporter where it finds no UPS.
 const (
 	exitFailure = 1
@@ -142,7 +147,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		opts = append(opts, collector.WithNumat(c.Hostname))
 	}
-	server := serve.NewServer(collector.New(source, opts...), c.Timeout, log)
+	server := serve.NewServer(page, collector.New(source, opts...), c.Timeout, log)
 	err = serve.Run(ctx, server, func() error {
 		return web.ListenAndServe(server, &web.FlagConfig{
 			WebListenAddresses: &c.Listen, WebSystemdSocket: &c.Systemd, WebConfigFile: &c.Web,

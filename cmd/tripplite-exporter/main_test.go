@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -32,73 +31,23 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// output is what a program writes while a test waits for some of it.
-type output struct {
-	mu    sync.Mutex
-	more  sync.Cond
-	text  bytes.Buffer
-	ended bool
-}
-
-func newOutput() *output {
-	o := &output{}
-	o.more.L = &o.mu
-	return o
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	defer o.more.Broadcast()
-	return o.text.Write(b)
-}
-
-// end says that nothing more will be written.
-func (o *output) end() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	defer o.more.Broadcast()
-	o.ended = true
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
-// await returns the match of a pattern, and its groups, once it has been written.
-func (o *output) await(t *testing.T, pattern string) []string {
-	t.Helper()
-	re := regexp.MustCompile(pattern)
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for {
-		if match := re.FindStringSubmatch(o.text.String()); match != nil {
-			return match
-		}
-		require.False(t, o.ended, "the program ended:\n%s", &o.text)
-		o.more.Wait()
-	}
-}
-
 // listening is what the exporter, and Prometheus, log when they can be asked.
 const listening = `"Listening on" address=(\S+)`
 
 // started is an exporter that runs until stop is called, or the test ends.
 type started struct {
 	address string
-	log     *output
+	log     *program.Output
 	stop    func() (code int)
 }
 
 func start(t *testing.T, args ...string) started {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	s := started{log: newOutput()}
+	s := started{log: program.NewOutput()}
 	ended := make(chan int, 1)
 	go func() {
-		defer s.log.end()
+		defer s.log.End()
 		ended <- run(ctx, append(args, "--web.listen-address=127.0.0.1:0"), io.Discard, s.log)
 	}()
 	s.stop = sync.OnceValue(func() int {
@@ -106,20 +55,20 @@ func start(t *testing.T, args ...string) started {
 		return <-ended
 	})
 	t.Cleanup(func() { assert.Zero(t, s.stop(), "the log:\n%s", s.log) })
-	s.address = s.log.await(t, listening)[1]
+	s.address = s.log.Await(t, listening)[1]
 	return s
 }
 
 // launch starts a program, which ends with the test, and returns what it writes.
-func launch(t *testing.T, command *exec.Cmd) *output {
+func launch(t *testing.T, command *exec.Cmd) *program.Output {
 	t.Helper()
-	log := newOutput()
+	log := program.NewOutput()
 	command.Stdout, command.Stderr = log, log
 	require.NoError(t, command.Start())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		defer log.end()
+		defer log.End()
 		command.Wait()
 	}()
 	t.Cleanup(func() {
@@ -152,6 +101,7 @@ func TestPages(t *testing.T) {
 		code int
 		has  string
 	}{
+		{"/", 200, "<h1>Tripp Lite exporter</h1>"},
 		{"/", 200, `<a href="/metrics">`},
 		{"/metrics", 200, `tripplite_input_volts{path="smart1500lcd"} 117.2`},
 		{"/metrics", 200, `tripplite_exporter_build_info{goversion="go`},

@@ -28,7 +28,7 @@ func TestMemory(t *testing.T) {
 	args := slices.Repeat([]string{"--replay=smart1500lcd"}, 8)
 	exporter := exec.Command(binary, append(args, "--web.listen-address=127.0.0.1:0")...)
 	log := launch(t, exporter)
-	url := "http://" + log.await(t, listening)[1] + "/metrics"
+	url := "http://" + log.Await(t, listening)[1] + "/metrics"
 	resident := map[int]float64{}
 	for scrape := range 1000 {
 		_, text := get(t, url)

@@ -45,7 +45,7 @@ func startPrometheus(t *testing.T, exporter started) promServer {
 	dir := t.TempDir()
 	alerts, err := filepath.Abs("../../deploy/alerts.yml")
 	require.NoError(t, err)
-	config := write(t, dir, "prometheus.yml", fmt.Appendf(nil, `
+	config := program.Write(t, dir, "prometheus.yml", fmt.Sprintf(`
 global: {scrape_interval: 1s, evaluation_interval: 1s}
 rule_files: [%q]
 scrape_configs:
@@ -54,8 +54,8 @@ scrape_configs:
 `, alerts, p.address))
 	log := launch(t, exec.Command(program.Find(t, "prometheus"), "--config.file="+config,
 		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:0"))
-	p.url = "http://" + log.await(t, listening)[1]
-	log.await(t, "Server is ready to receive web requests")
+	p.url = "http://" + log.Await(t, listening)[1]
+	log.Await(t, "Server is ready to receive web requests")
 	return p
 }
 

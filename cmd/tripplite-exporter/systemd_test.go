@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tripplite-go/tripplite/internal/program"
 )
 
 // systemd passes a socket as file 3, and says to whom (sd_listen_fds(3)).
@@ -20,13 +22,13 @@ func TestTheSocketThatSystemdPasses(t *testing.T) {
 	require.NoError(t, err)
 	address := listener.Addr().String()
 
-	program, err := os.Executable()
+	self, err := os.Executable()
 	require.NoError(t, err)
 	exporter := exec.Command("sh", "-c",
-		`LISTEN_PID=$$ exec "$0" --web.systemd-socket --replay=smart1500lcd`, program)
+		`LISTEN_PID=$$ exec "$0" --web.systemd-socket --replay=smart1500lcd`, self)
 	exporter.Env = append(os.Environ(), asProgram+"=1", "LISTEN_FDS=1")
 	exporter.ExtraFiles = []*os.File{file}
-	log := newOutput()
+	log := program.NewOutput()
 	exporter.Stdout, exporter.Stderr = log, log
 	require.NoError(t, exporter.Start())
 	require.NoError(t, listener.Close())

@@ -111,6 +111,9 @@ func TestCheckOfSeveralAndOfLostUnits(t *testing.T) {
 				"(deploy/70-tripplite.rules) or run as root"},
 		"nor is another program": {"critical", scripted{busy("1-1:1.0", "usbhid-ups, process 312")}, 3,
 			"UPS UNKNOWN - 1-1:1.0: another program holds the UPS: stop it first (usbhid-ups, process 312)"},
+		"nor is tripplited": {"critical", scripted{busy("1-1:1.0", "tripplited, process 312")}, 3,
+			"UPS UNKNOWN - 1-1:1.0: another program holds the UPS: stop it first (tripplited, " +
+				"process 312), or ask tripplited by upsc -L or at http://127.0.0.1:6969"},
 		"none":                     {"unknown", scripted{}, 3, "UPS UNKNOWN - " + none},
 		"none, as the user has it": {"critical", scripted{}, 2, "UPS CRITICAL - " + none},
 		"one is lost and one on battery": {"unknown",

@@ -63,7 +63,7 @@ func TestStatusOfEveryCaptureFitsEightyColumns(t *testing.T) {
 func TestStatusOfAUnitThatIsNotRead(t *testing.T) {
 	units := scripted{
 		good("1-1:1.0"), lost("1-2:1.0"), failed("1-3:1.0", tripplite.ErrPermission),
-		busy("1-4:1.0", "usbhid-ups, process 312"),
+		busy("1-4:1.0", "usbhid-ups, process 312"), busy("1-5:1.0", "tripplited, process 312"),
 	}
 	code, stdout, stderr := over(t, func(s *session) error { return s.status(units) })
 	require.Equal(t, 1, code)
@@ -90,6 +90,11 @@ func TestStatusOfAUnitThatIsNotRead(t *testing.T) {
 
   ! NO READING: another program holds the UPS: stop it first (usbhid-ups,
     process 312)
+
+1-5:1.0
+
+  ! NO READING: another program holds the UPS: stop it first (tripplited,
+    process 312), or ask tripplited by upsc -L or at http://127.0.0.1:6969
 `, stdout)
 }
 

@@ -163,6 +163,8 @@ func reason(err error) string {
 		return "interrupted"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "the UPS does not answer: unplug its USB cable and plug it in again"
+	case known && strings.Contains(e.Holder, "tripplited"):
+		return e.Reason() + ", or ask tripplited by upsc -L or at http://127.0.0.1:6969"
 	case known:
 		return e.Reason()
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"runtime"
@@ -69,8 +70,10 @@ type logConfig struct {
 func defaults() config {
 	return config{
 		HTTP: httpConfig{Listen: []string{"127.0.0.1:6969"}, ScrapeTimeout: 10 * time.Second},
-		NUT:  nutConfig{Listen: []string{"127.0.0.1:3493"}, Every: 2 * time.Second, Connections: 1024},
-		Log:  logConfig{Format: "logfmt"},
+		NUT: nutConfig{
+			Listen: []string{"127.0.0.1:3493"}, Every: 2 * time.Second, Connections: 1024,
+		},
+		Log: logConfig{Format: "logfmt"},
 	}
 }
 
@@ -92,21 +95,21 @@ func load(file string) (config, error) {
 
 func (c *config) parse(text string) error {
 	known, err := toml.Decode(text, c)
-	var syntax toml.ParseError
-	if errors.As(err, &syntax) {
-		return fmt.Errorf("line %d: %s", syntax.Position.Line, syntax.Message)
-	}
 	if err != nil {
-		return err
+		return errors.New(strings.TrimPrefix(err.Error(), "toml: ")) // which tells the line
 	}
 	var wrong []error
 	for _, key := range known.Undecoded() {
-		wrong = append(wrong, fmt.Errorf("line %d: there is no key %q", lineOf(text, key.String()), key))
+		err := fmt.Errorf("there is no key %q", key)
+		if line := lineOf(text, key.String()); line > 0 {
+			err = fmt.Errorf("line %d: %w", line, err)
+		}
+		wrong = append(wrong, err)
 	}
 	return errors.Join(append(wrong, c.check())...)
 }
 
-// lineOf returns the line on which a key stands, or 0.
+// lineOf returns the line on which a key stands, or 0 of one in an inline table.
 func lineOf(text, key string) int {
 	section, n := "", 0
 	for line := range strings.Lines(text) {
@@ -128,33 +131,34 @@ func lineOf(text, key string) int {
 	return 0
 }
 
+// minTime is the least that a time may be. TOML takes a number without a unit for nanoseconds.
+const minTime = 100 * time.Millisecond
+
 // check returns what is wrong with the values.
 func (c *config) check() error {
 	var wrong []error
 	add := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
-	for _, address := range slices.Concat(c.HTTP.Listen, c.NUT.Listen) {
-		if _, _, err := net.SplitHostPort(address); err != nil {
-			add("%q is no address to listen at: %w", address, err)
+	for _, list := range []struct {
+		key       string
+		addresses []string
+	}{{"http.listen", c.HTTP.Listen}, {"nut.listen", c.NUT.Listen}} {
+		for _, address := range list.addresses {
+			if err := checkAddress(address); err != nil {
+				add("%s: %q is no address to listen at: %w", list.key, address, err)
+			}
 		}
 	}
-	if slices.Contains(c.Units.Paths, "") {
-		add("units.paths has an empty path")
-	}
-	names := map[string]string{}
-	for path, list := range c.Units.Names {
-		for _, name := range list {
-			if strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") != "" ||
-				name == "" {
-				add("units.names: %q is no name of a UPS: letters, digits, '-', '_' and '.'", name)
-			}
-			if other, taken := names[strings.ToLower(name)]; taken {
-				add("units.names: %q is the name of the UPSes at %s and %s", name, other, path)
-			}
-			names[strings.ToLower(name)] = path
+	for _, t := range []struct {
+		key   string
+		value time.Duration
+	}{{"http.scrape_timeout", c.HTTP.ScrapeTimeout}, {"nut.every", c.NUT.Every}} {
+		if t.value < minTime {
+			add("%s is %v, and must be at least %v: write \"2s\" for two seconds",
+				t.key, t.value, minTime)
 		}
 	}
-	if c.HTTP.ScrapeTimeout <= 0 || c.NUT.Every <= 0 || c.NUT.Connections <= 0 {
-		add("http.scrape_timeout, nut.every and nut.connections must be more than 0")
+	if c.NUT.Connections <= 0 {
+		add("nut.connections is %d, and must be more than 0", c.NUT.Connections)
 	}
 	if (c.NUT.Certificate == "") != (c.NUT.Key == "") {
 		add("nut.certificate and nut.key go together")
@@ -162,17 +166,79 @@ func (c *config) check() error {
 	if c.Log.Format != "logfmt" && c.Log.Format != "json" {
 		add("log.format is %q, and must be \"logfmt\" or \"json\"", c.Log.Format)
 	}
+	return errors.Join(append(wrong, c.Units.check(), c.checkLow(), c.NUT.checkUsers())...)
+}
+
+func checkAddress(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	return err
+}
+
+// nameLetters are what a name of a UPS may have: what clients take without quotes.
+const nameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+
+func (u *unitsConfig) check() error {
+	var wrong []error
+	add := func(format string, args ...any) {
+		wrong = append(wrong, fmt.Errorf("units."+format, args...))
+	}
+	if slices.Contains(u.Paths, "") {
+		add("paths has an empty path")
+	}
+	names := map[string]string{}
+	for _, path := range slices.Sorted(maps.Keys(u.Names)) {
+		for _, name := range u.Names[path] {
+			if strings.Trim(name, nameLetters) != "" || name == "" {
+				add("names: %q is no name of a UPS: letters, digits, '-', '_' and '.'", name)
+			}
+			other, taken := names[strings.ToLower(name)]
+			switch {
+			case taken && other == path:
+				add("names: the UPS at %s has the name %q twice", path, name)
+			case taken:
+				add("names: %q is the name of the UPSes at %s and %s", name, other, path)
+			}
+			names[strings.ToLower(name)] = path
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+func (c *config) checkLow() error {
+	var wrong []error
+	for _, path := range slices.Sorted(maps.Keys(c.Low)) {
+		low := c.Low[path]
+		within := low.Charge >= 0 && low.Charge <= 100 // no number that is none is
+		if !within {
+			wrong = append(wrong,
+				fmt.Errorf("low.%s: charge is %v, and must be from 0 to 100", path, low.Charge))
+		}
+		if low.Runtime != 0 && low.Runtime < time.Second {
+			wrong = append(wrong, fmt.Errorf(
+				"low.%s: runtime is %v, and must be at least 1s: write \"3m\" for three minutes",
+				path, low.Runtime))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+func (n *nutConfig) checkUsers() error {
+	var wrong []error
+	add := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
 	users := map[string]bool{}
-	for _, u := range c.NUT.User {
+	for _, u := range n.User {
 		if u.Name == "" || u.PasswordFile == "" {
-			add("a nut.user needs a name and a password_file")
+			add("nut.user %q: a user needs a name and a password_file", u.Name)
 		}
 		if users[u.Name] {
-			add("there are two nut.user %q", u.Name)
+			add("nut.user %q: there are two of that name", u.Name)
 		}
 		users[u.Name] = true
 		if !slices.Contains([]string{"", "primary", "secondary"}, u.Upsmon) {
-			add("the upsmon of nut.user %q is %q, and must be \"primary\" or \"secondary\"", u.Name, u.Upsmon)
+			add("nut.user %q: upsmon is %q, and must be \"primary\" or \"secondary\"", u.Name, u.Upsmon)
 		}
 	}
 	return errors.Join(wrong...)
@@ -201,7 +267,7 @@ func (c *config) server(log *slog.Logger, version string) (nut.Config, error) {
 	if c.NUT.Certificate != "" {
 		certificate := &renewed{certificate: c.NUT.Certificate, key: c.NUT.Key}
 		if _, err := certificate.get(nil); err != nil {
-			return nut.Config{}, err
+			return nut.Config{}, fmt.Errorf("nut.certificate: %w", err)
 		}
 		served.TLS = &tls.Config{GetCertificate: certificate.get}
 	}
@@ -210,12 +276,16 @@ func (c *config) server(log *slog.Logger, version string) (nut.Config, error) {
 
 // readPassword reads the first line of a file that others cannot read.
 func readPassword(file string) (string, error) {
-	text, err := os.ReadFile(file)
+	info, err := os.Stat(file)
 	if err != nil {
 		return "", err
 	}
-	if info, err := os.Stat(file); err == nil && runtime.GOOS != "windows" && info.Mode()&0o007 != 0 {
+	if runtime.GOOS != "windows" && info.Mode()&0o007 != 0 {
 		return "", fmt.Errorf("%s can be read by everybody: chmod o= %[1]s", file)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
 	}
 	password, _, _ := strings.Cut(string(text), "\n")
 	password = strings.TrimSuffix(password, "\r")
@@ -283,8 +353,11 @@ func (c *config) describe(served nut.Config) string {
 		if u.Set {
 			may = append(may, "SET")
 		}
-		fmt.Fprintf(&text, "user %s: %s\n", u.Name,
-			strings.Join(append(may, u.Commands...), ", "))
+		may = append(may, u.Commands...)
+		if len(may) == 0 {
+			may = []string{"nothing but to read"}
+		}
+		fmt.Fprintf(&text, "user %s: %s\n", u.Name, strings.Join(may, ", "))
 	}
 	return text.String()
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -33,7 +34,7 @@ type daemon struct {
 
 	bank    *tripplite.Bank
 	sockets map[string][]net.Listener // that systemd passed, by their names
-	nut     *nut.Server
+	stopNUT func()
 	failed  chan error // why a server ended
 }
 
@@ -43,12 +44,17 @@ func (d *daemon) load() error {
 	if err != nil {
 		return err
 	}
-	log := serve.Logger(d.stderr, c.Log.Level, c.Log.Format)
-	served, err := c.server(log, serve.Version().Main.Version)
+	if err := web.Validate(c.HTTP.WebConfigFile); err != nil {
+		return fmt.Errorf("http.web_config_file: %w", err)
+	}
+	if d.log == nil {
+		d.log = serve.Logger(d.stderr, c.Log.Level, c.Log.Format)
+	}
+	served, err := c.server(d.log, serve.Version().Main.Version)
 	if err != nil {
 		return err
 	}
-	d.config, d.nutConfig, d.log = c, served, log
+	d.config, d.nutConfig = c, served
 	return nil
 }
 
@@ -61,9 +67,7 @@ func (d *daemon) listen(name string, addresses []string) (listeners []net.Listen
 	for _, address := range addresses {
 		l, err := net.Listen("tcp", address)
 		if err != nil {
-			for _, l := range listeners {
-				l.Close()
-			}
+			closeAll(listeners)
 			return nil, err
 		}
 		listeners = append(listeners, l)
@@ -71,41 +75,58 @@ func (d *daemon) listen(name string, addresses []string) (listeners []net.Listen
 	return listeners, nil
 }
 
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		l.Close()
+	}
+}
+
 // serve serves until ctx is done.
 func (d *daemon) serve(ctx context.Context) (err error) {
 	if d.sockets, err = activation.ListenersWithNames(); err != nil {
 		return err
 	}
-	if d.bank, err = serve.Open(d.config.Units.Paths, d.replay, d.log); err != nil {
+	for name := range d.sockets {
+		if name != "http" && name != "nut" {
+			return fmt.Errorf("systemd passes a socket %q: FileDescriptorName= must be http or nut", name)
+		}
+	}
+	paths := d.config.Units.Paths
+	if d.replay != nil {
+		paths = nil
+	}
+	if d.bank, err = serve.Open(paths, d.replay, d.log); err != nil {
 		return err
 	}
 	defer d.bank.Close()
 	d.failed = make(chan error, 8)
 	source := serve.Logging(d.bank, d.log)
-	stopPages, err := d.servePages(source)
+	pages, err := d.listen("http", d.config.HTTP.Listen)
 	if err != nil {
 		return err
 	}
-	defer stopPages()
-	if err := d.serveNUT(); err != nil {
+	clients, err := d.listen("nut", d.config.NUT.Listen)
+	if err != nil {
+		closeAll(pages)
 		return err
 	}
-	defer func() { d.nut.Close() }()
+	defer d.servePages(source, pages, describe(clients))()
+	d.serveNUT(clients)
+	defer func() { d.stopNUT() }() // of the last reload
 
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, reloadSignals...)
 	defer signal.Stop(reload)
 	// The first reading opens the units, and says in the log what is there.
-	d.alive(source)
+	d.alive(ctx, source)
 	notify(sd.SdNotifyReady)
-	d.log.Info("serving", "http", d.config.HTTP.Listen, "nut", d.config.NUT.Listen)
+	d.log.Info("ready")
 	feed, stop := d.watchdog()
 	defer stop()
 	for {
 		select {
 		case <-ctx.Done():
 			notify(sd.SdNotifyStopping)
-			d.log.Info("stopping")
 			return nil
 		case err := <-d.failed:
 			return err
@@ -114,7 +135,7 @@ func (d *daemon) serve(ctx context.Context) (err error) {
 			d.reload()
 			notify(sd.SdNotifyReady)
 		case <-feed:
-			if d.alive(source) {
+			if d.alive(ctx, source) {
 				notify(sd.SdNotifyWatchdog)
 			}
 		}
@@ -136,19 +157,31 @@ func (d *daemon) watchdog() (feed <-chan time.Time, stop func()) {
 // aliveTimeout is how long the units may take to be read, or not.
 const aliveTimeout = 5 * time.Second
 
-// alive reports whether the program still gets from its units to an answer, be it that they are lost.
-func (d *daemon) alive(source collector.Source) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), aliveTimeout)
+// alive reads the units and reports whether that came to an end in time, be it that they are lost.
+func (d *daemon) alive(ctx context.Context, source collector.Source) bool {
+	ctx, cancel := context.WithTimeout(ctx, aliveTimeout)
 	defer cancel()
 	_, err := source.Get(ctx)
-	return err == nil
+	return !errors.Is(err, context.DeadlineExceeded)
 }
 
-// servePages serves the pages and metrics. The function that it returns ends that.
-func (d *daemon) servePages(source collector.Source) (stop func(), err error) {
-	listeners, err := d.listen("http", d.config.HTTP.Listen)
-	if err != nil || listeners == nil {
-		return func() {}, err
+// describe returns what the landing page says.
+func describe(nut []net.Listener) serve.Program {
+	text := "Tripp Lite UPS battery backups attached by USB"
+	for i, l := range nut {
+		text += []string{", also by the protocol of Network UPS Tools at ", ", "}[min(i, 1)]
+		text += l.Addr().String()
+	}
+	return serve.Program{Name: "tripplited", Description: text}
+}
+
+// servePages serves the pages and metrics, if there is where. The function that it returns ends
+// that.
+func (d *daemon) servePages(
+	source collector.Source, listeners []net.Listener, p serve.Program,
+) (stop func()) {
+	if len(listeners) == 0 {
+		return func() {}
 	}
 	names := map[string]string{}
 	for path, list := range d.config.Units.Names {
@@ -156,63 +189,66 @@ func (d *daemon) servePages(source collector.Source) (stop func(), err error) {
 			names[path] = list[0]
 		}
 	}
-	timeout := d.config.HTTP.ScrapeTimeout
+	timeout, file := d.config.HTTP.ScrapeTimeout, d.config.HTTP.WebConfigFile
 	c := collector.New(source, collector.WithTimeout(timeout), collector.WithNames(names))
-	server := serve.NewServer(c, timeout, d.log)
+	server := serve.NewServer(p, c, timeout, d.log)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		err := serve.Run(ctx, server, func() error {
-			flags := &web.FlagConfig{WebConfigFile: &d.config.HTTP.WebConfigFile}
-			return web.ServeMultiple(listeners, server, flags, d.log)
+			return web.ServeMultiple(listeners, server, &web.FlagConfig{WebConfigFile: &file}, d.log)
 		}, d.log)
 		if err != nil && !errors.Is(err, http.ErrServerClosed) {
 			d.failed <- err
 		}
 	}()
-	return func() { cancel(); <-done }, nil
+	return func() { cancel(); <-done }
 }
 
-// serveNUT serves the protocol of NUT by the present configuration.
-func (d *daemon) serveNUT() error {
-	listeners, err := d.listen("nut", d.config.NUT.Listen)
-	if err != nil {
-		return err
+// serveNUT serves the protocol of NUT by the present configuration, if there is where, until
+// stopNUT.
+func (d *daemon) serveNUT(listeners []net.Listener) {
+	d.stopNUT = func() {}
+	if len(listeners) == 0 {
+		return // a server would read the units for nobody
 	}
 	server := nut.NewServer(d.bank, d.nutConfig)
-	d.nut = server
+	d.stopNUT = func() { server.Close() }
 	for _, l := range listeners {
+		d.log.Info("NUT is served", "address", l.Addr().String())
 		go func() {
 			if err := server.Serve(l); !errors.Is(err, net.ErrClosed) {
 				d.failed <- err
 			}
 		}()
 	}
-	return nil
 }
 
-// reload reads the configuration again and serves NUT by it. A file that is wrong changes nothing.
+// reload reads the configuration again and serves NUT by it. A file that is wrong, or an address
+// that is taken, changes nothing.
 func (d *daemon) reload() {
-	was := *d
-	if err := d.load(); err != nil {
-		d.log.Error("the configuration is not taken up", "err", err)
-		return
-	}
+	const refused = "the configuration is not taken up"
 	if d.sockets["nut"] != nil {
-		// A socket of systemd's cannot be opened again.
-		d.config, d.nutConfig = was.config, was.nutConfig
-		d.log.Warn("with sockets of systemd the configuration is taken up by a restart alone")
+		d.log.Error(refused + ": with a socket of systemd that takes a restart")
 		return
 	}
-	d.nut.Close()
-	if err := d.serveNUT(); err != nil {
-		d.log.Error("the new addresses cannot be listened at: the old ones serve", "err", err)
-		d.config, d.nutConfig = was.config, was.nutConfig
-		if err := d.serveNUT(); err != nil {
-			d.failed <- err
-		}
+	old, oldNUT := d.config, d.nutConfig
+	if err := d.load(); err != nil {
+		d.log.Error(refused, "err", err)
 		return
 	}
-	d.log.Info("the configuration is taken up; units and http need a restart")
+	d.stopNUT()
+	listeners, err := d.listen("nut", d.config.NUT.Listen)
+	if err == nil {
+		d.serveNUT(listeners)
+		d.log.Info("the configuration of NUT is taken up; the rest needs a restart")
+		return
+	}
+	d.log.Error(refused, "err", err)
+	d.config, d.nutConfig = old, oldNUT
+	if listeners, err = d.listen("nut", d.config.NUT.Listen); err != nil {
+		d.failed <- err
+	}
+	d.serveNUT(listeners)
 }

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,7 +18,7 @@ import (
 
 // cli is the command line.
 type cli struct {
-	Config string   `placeholder:"FILE" help:"Read this TOML file; deploy/tripplited.toml explains it."`
+	Config string   `placeholder:"FILE" help:"Read this TOML file, as deploy/tripplited.toml is one."`
 	Check  bool     `name:"check-config" help:"Say what would be served, and exit with 0 or 1."`
 	Replay []string `sep:"none" placeholder:"NAME|FILE" help:"Serve a capture instead; repeatable."`
 
@@ -65,7 +64,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		_, err := io.WriteString(stdout, d.config.describe(d.nutConfig))
 		return map[bool]int{true: 1}[err != nil]
 	}
-	if err := d.serve(ctx); err != nil && !errors.Is(err, context.Canceled) {
+	if err := d.serve(ctx); err != nil {
 		d.log.Error("cannot serve", "err", err)
 		return 1
 	}

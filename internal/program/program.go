@@ -1,4 +1,5 @@
-// Package program finds the programs that some tests run.
+// Package program has what tests of programs need: it finds those that they run, waits for what a
+// program writes, and writes the files that it reads.
 package program
 
 import (
@@ -7,8 +8,9 @@ import (
 	"testing"
 )
 
-// Find returns the path of a program. Without it the test is skipped, but fails where the environment variable CI is set: there every
-// program must be installed, so that no test is left out unnoticed.
+// Find returns the path of a program. Without it the test is skipped, but fails where the
+// environment variable CI is set: there every program must be installed, so that no test is left
+// out unnoticed.
 func Find(t testing.TB, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)

@@ -66,6 +66,12 @@ func attach(t *testing.T, n int, latency time.Duration) (*tripplite.Bank, []*ups
 	return bank, units
 }
 
+// pages serves the pages of a source.
+func pages(source collector.Source) http.Handler {
+	p := Program{Name: "some program", Description: "what it does"}
+	return handler(p, collector.New(source), silent)
+}
+
 // request asks a handler for a page, without a network.
 func request(
 	t *testing.T, h http.Handler, method, path string, header ...string,
@@ -93,7 +99,7 @@ func scrape(t *testing.T, h http.Handler, seconds string) string {
 func TestEightUnitsOfWhichTwoFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bank, units := attach(t, 8, time.Millisecond)
-		h := handler(collector.New(bank), silent)
+		h := pages(bank)
 		all := scrape(t, h, "10")
 		require.Len(t, having("tripplite_up", all), 8)
 		perUnit := len(having(`path="1-1:1.0"`, all))
@@ -116,7 +122,7 @@ func TestEightUnitsOfWhichTwoFail(t *testing.T) {
 func TestAHundredScrapesAtOnceCostTwoReadings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bank, units := attach(t, 1, 10*time.Millisecond)
-		h := handler(collector.New(bank), silent)
+		h := pages(bank)
 		scrape(t, h, "10") // the first one also reads what does not change
 		units[0].transfers.Store(0)
 		scrape(t, h, "10")
@@ -139,12 +145,12 @@ const (
 	down = `tripplite_up{path="1-1:1.0"} 0`
 )
 
-// Nobody can blind the exporter for others. Here 21 scrapes a second are too short for the unit,
+// No client can blind the server for others. Here 21 scrapes a second are too short for the unit,
 // which takes longer than the shortest scrape.
 func TestShortScrapesDoNotSpoilOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bank, _ := attach(t, 1, 10*time.Millisecond)
-		h := handler(collector.New(bank), silent)
+		h := pages(bank)
 		ctx, stop := context.WithCancel(t.Context())
 		var short, scrapes sync.WaitGroup
 		short.Go(func() {
@@ -187,7 +193,7 @@ func TestScrapeTimeout(t *testing.T) {
 }
 
 func TestPagesAreForReadingOnly(t *testing.T) {
-	h := handler(collector.New(&readings{}), silent)
+	h := pages(&readings{})
 	for _, path := range []string{"/", "/metrics", "/healthz", "/nowhere"} {
 		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"} {
 			w := request(t, h, method, path)
@@ -197,6 +203,16 @@ func TestPagesAreForReadingOnly(t *testing.T) {
 		get, head := request(t, h, http.MethodGet, path), request(t, h, http.MethodHead, path)
 		assert.Equal(t, get.Code, head.Code, path)
 		assert.Equal(t, path == "/nowhere", get.Code == http.StatusNotFound, path)
+	}
+}
+
+func TestTheLandingPageSaysWhatTheProgramIs(t *testing.T) {
+	page := request(t, pages(&readings{}), http.MethodGet, "/").Body.String()
+	for _, has := range []string{
+		"<title>some program</title>", "<h1>some program</h1>", "<h2>what it does</h2>",
+		`<a href="/metrics">`, `<a href="/healthz">`,
+	} {
+		require.Contains(t, page, has)
 	}
 }
 

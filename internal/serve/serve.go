@@ -1,5 +1,5 @@
-// Package serve has what the programs that serve units share: the pages and metrics, and a log of how
-// the units do.
+// Package serve has what the programs that serve units share: the pages and metrics, and a log of
+// how the units do.
 package serve
 
 import (
@@ -28,10 +28,15 @@ const (
 	idleTimeout    = 3 * time.Minute
 )
 
+// Program is what the landing page says of the program.
+type Program struct{ Name, Description string }
+
 // NewServer makes the server of all pages. A scrape waits for the units no longer than scrape.
-func NewServer(c *collector.Collector, scrape time.Duration, log *slog.Logger) *http.Server {
+func NewServer(
+	p Program, c *collector.Collector, scrape time.Duration, log *slog.Logger,
+) *http.Server {
 	return &http.Server{
-		Handler:           handler(c, log),
+		Handler:           handler(p, c, log),
 		ReadHeaderTimeout: requestTimeout,
 		ReadTimeout:       requestTimeout,
 		WriteTimeout:      scrape + answerTimeout,
@@ -67,17 +72,17 @@ func Run(ctx context.Context, server *http.Server, listen func() error, log *slo
 	return nil
 }
 
-// handler serves every page of the exporter, to GET and HEAD alone.
-func handler(c *collector.Collector, log *slog.Logger) http.Handler {
+// handler serves every page, to GET and HEAD alone.
+func handler(p Program, c *collector.Collector, log *slog.Logger) http.Handler {
 	landing, err := web.NewLandingPage(web.LandingConfig{
-		Name:        "Tripp Lite exporter",
-		Description: "Prometheus exporter for Tripp Lite UPS battery backups attached by USB",
+		Name:        p.Name,
+		Description: p.Description,
 		HeaderColor: "#24527a",
 		Version:     Version().Main.Version,
 		Profiling:   "false",
 		Links: []web.LandingLinks{
 			{Address: "/metrics", Text: "Metrics", Description: "every UPS, read anew at each scrape"},
-			{Address: "/healthz", Text: "Health", Description: "whether the exporter runs"},
+			{Address: "/healthz", Text: "Health", Description: "whether the program runs"},
 		},
 	})
 	if err != nil {
@@ -123,7 +128,7 @@ func scrapeTimeout(h http.Header) time.Duration {
 	return max(timeout-min(timeout/4, 500*time.Millisecond), minTimeout)
 }
 
-// own gathers what the exporter says of itself.
+// own gathers what the program says of itself. The name of its series is that of the exporter.
 func own() prometheus.Gatherer {
 	registry := prometheus.NewRegistry()
 	info := Version()

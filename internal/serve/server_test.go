@@ -71,7 +71,7 @@ func startServer(t *testing.T, latency time.Duration) *running {
 	bank, units := attach(t, 1, latency)
 	r := &running{pipes: newPipes(), unit: units[0], gone: make(chan net.Conn, 1)}
 	c := collector.New(bank, collector.WithTimeout(time.Minute))
-	server := NewServer(c, time.Minute, silent)
+	server := NewServer(Program{}, c, time.Minute, silent)
 	server.ConnState = func(conn net.Conn, state http.ConnState) {
 		if state == http.StateClosed {
 			r.gone <- conn
