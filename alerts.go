@@ -31,8 +31,8 @@ type Alert struct {
 	Text string
 }
 
-// alerts is the only list of what needs attention, the worst first. An alert holds while the reading
-// with its key is known and is what the row says.
+// alerts is the only list of what needs attention, the worst first. An alert holds while the
+// reading with its key is known and is what the row says.
 var alerts = []struct {
 	Alert
 	key string
@@ -70,7 +70,8 @@ func (s *State) holds(key string, is bool) bool {
 		on, known := s.OnBattery()
 		return known && on
 	case lowBattery: // the unit's own limits count on battery only: on line power it charges
-		limits := s.Status.BelowRemainingCapacityLimit.Or(false) || s.Status.RemainingTimeLimitExpired.Or(false)
+		limits := s.Status.BelowRemainingCapacityLimit.Or(false) ||
+			s.Status.RemainingTimeLimitExpired.Or(false)
 		return limits && s.holds(onBattery, true)
 	case loadOff: // also in its last second, which is 0
 		return !s.DelayBeforeShutdown.IsZero()

@@ -75,8 +75,8 @@ func (k *Bank) Get(ctx context.Context) ([]Reading, error) {
 	return readings, nil
 }
 
-// Battery returns the unit at a path, which the Bank goes on to own, for its settings and commands. It
-// is not found where the Bank has none there.
+// Battery returns the unit at a path, which the Bank goes on to own, for its settings and commands.
+// It is not found where the Bank has none there.
 func (k *Bank) Battery(path string) (b *Battery, found bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

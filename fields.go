@@ -35,8 +35,8 @@ type field struct {
 }
 
 // fields has a row for each reading, settings last. Everything that names a reading refers to it by
-// its key: the report table, the columns and keys of the tool, the series of the collector. The order
-// is that of the tool's columns.
+// its key: the report table, the columns and keys of the tool, the series of the collector. The
+// order is that of the tool's columns.
 var fields = located([]Field{
 	{"health", "%", "Charge of the battery.", "charge"},
 	{"time to empty", "s", "How long the battery can carry the present load.", "runtime"},

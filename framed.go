@@ -55,7 +55,7 @@ const (
 	readBudget  = 4 * time.Second // of a whole read
 	replyWait   = 600 * time.Millisecond
 	replySlice  = 50 * time.Millisecond // after which a wait looks whether it is to end
-	maxRefusals = 3                     // in this many reads a question that is never answered is named
+	maxRefusals = 3                     // reads in which a question that is never answered is named
 )
 
 const (
@@ -143,8 +143,8 @@ func (q *question) title() string {
 	return fmt.Sprintf("%c, %s", q.letter, q.name)
 }
 
-// sendingsOf returns how often a question is sent while no good reply comes. Constants that fail are
-// asked for in the next read, so that they never take the time of the status.
+// sendingsOf returns how often a question is sent while no good reply comes. Constants that fail
+// are asked for in the next read, so that they never take the time of the status.
 func sendingsOf(q *question) int {
 	switch {
 	case q.status, q.letter == protocolQuestion.letter:

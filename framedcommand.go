@@ -20,8 +20,8 @@ type framedCommand struct {
 	text       string
 }
 
-// framedCommands has every command of product 0001, but for those of single outlets. The sources are
-// the maker's "Communication Protocol 3003" and NUT's driver; docs/commands.md names them.
+// framedCommands has every command of product 0001, but for those of single outlets. The sources
+// are the maker's "Communication Protocol 3003" and NUT's driver; docs/commands.md names them.
 var framedCommands = []framedCommand{
 	{name: TestQuick, letters: "A",
 		text: "Runs the load on battery for ten seconds. It drops if the battery is bad."},
@@ -34,8 +34,9 @@ var framedCommands = []framedCommand{
 	{name: ShutdownReboot, letters: "Q", cuts: true,
 		text: "Switches the load off for ten seconds, on line power too."},
 	{name: ShutdownStop, letters: "C", text: "Cancels a shutdown that is under way."},
-	{name: Watchdog, letters: "W", cuts: true, after: Times{Least: 15 * time.Second, Most: 0xff * time.Second},
-		text: "Power-cycles the load unless it is given again before the time is over."},
+	{name: Watchdog, letters: "W", cuts: true,
+		after: Times{Least: 15 * time.Second, Most: 0xff * time.Second},
+		text:  "Power-cycles the load unless it is given again before the time is over."},
 	{name: WatchdogStop, letters: "W", text: "Stops the watchdog."},
 	{name: ResetMinMax, letters: "Z", text: "Forgets the lowest and highest input voltage."},
 	{name: SetUnitID, letters: "J",

@@ -22,8 +22,8 @@ type hidCommand struct {
 	shown      func(raw, before, wrote uint32) bool
 }
 
-// Times of the timers. 0 and 0xffff have meanings of their own, which no time may be rounded to. One
-// that cuts the load has a floor: nobody could stop it in less.
+// Times of the timers. 0 and 0xffff have meanings of their own, which no time may be rounded to.
+// One that cuts the load has a floor: nobody could stop it in less.
 var (
 	timer      = Times{Least: time.Second, Most: 0xfffe * time.Second}
 	cutTimer   = Times{Least: 5 * time.Second, Most: 0xfffe * time.Second}
@@ -44,9 +44,9 @@ const (
 	idleTimer = 0xffff
 )
 
-// hidCommands has every command of HID units, in the order in which they are listed. The sources are
-// the HID Usage Tables for Power Devices (Test, AudibleAlarmControl, the timers), the maker's document
-// of protocol 2012 and what owners reported; docs/commands.md names them.
+// hidCommands has every command of HID units, in the order in which they are listed. The sources
+// are the HID Usage Tables for Power Devices (Test, AudibleAlarmControl, the timers), the maker's
+// document of protocol 2012 and what owners reported; docs/commands.md names them.
 var hidCommands = []hidCommand{
 	{name: BeeperEnable, key: alarmKey, raw: 2, shown: isWritten, text: "Switches the beeper on."},
 	{name: BeeperDisable, key: alarmKey, raw: 1, shown: isWritten, text: "Switches the beeper off."},
@@ -78,7 +78,8 @@ var hidCommands = []hidCommand{
 
 func isWritten(raw, _, wrote uint32) bool { return raw == wrote }
 
-// counts reports whether a timer runs that was set. 0 is idle on some units, and the watchdog's off.
+// counts reports whether a timer runs that was set. 0 is idle on some units, and the watchdog's
+// off.
 func counts(raw, _, wrote uint32) bool {
 	return wrote <= 2 || raw <= wrote && raw != 0 // it may be over before it is read
 }
@@ -221,8 +222,8 @@ func (h *hidPower) lacks(command string) (err, cause error) {
 	return ErrUnsupported, fmt.Errorf("the unit has no report %s (%s)", hexID(row.id), row.path)
 }
 
-// prepare returns the writes of a command. What is harmless alone comes first, and what cuts the load
-// last.
+// prepare returns the writes of a command. What is harmless alone comes first, and what cuts the
+// load last.
 func (h *hidPower) prepare(c Command, r *record) ([]step, error) {
 	row := hidCommands[slices.IndexFunc(hidCommands,
 		func(row hidCommand) bool { return row.name == c.Name })]

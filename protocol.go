@@ -16,7 +16,8 @@ type protocol interface {
 	// lacks returns why a command is not in that list: ErrUnsupported, or ErrRefused where no unit has
 	// it, and the cause.
 	lacks(command string) (err, cause error)
-	// prepare returns the writes of a command of the list. Its errors are those of read, and ErrRefused.
+	// prepare returns the writes of a command of the list. Its errors are those of read, and
+	// ErrRefused.
 	prepare(c Command, r *record) ([]step, error)
 	// write makes one write. It returns nil, an error that is answered where the unit refused it, a
 	// lostError, or another one where it is not known whether the unit took the write.

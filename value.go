@@ -85,8 +85,8 @@ type datum interface {
 	value() (v any, known bool)
 }
 
-// set stores a number in the Value's own type: a flag is true where n is not 0, a time is n seconds.
-// A Value of a type that is no number stays as it is.
+// set stores a number in the Value's own type: a flag is true where n is not 0, a time is n
+// seconds. A Value of a type that is no number stays as it is.
 func (v *Value[T]) set(n float64, known bool) {
 	if !known {
 		*v = Value[T]{}

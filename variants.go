@@ -163,8 +163,8 @@ const (
 	maxOutlets = 8  // groups, of which the maker's document has bits
 )
 
-// questions3003 are those of the variant that the maker's document describes. Whether other variants
-// answer for their relays is not known.
+// questions3003 are those of the variant that the maker's document describes. Whether other
+// variants answer for their relays is not known.
 var questions3003 = []question{
 	nominalASCII, powerOf(1), firmware, unitID,
 	status3003, voltages3003, load3003,
@@ -183,15 +183,17 @@ var (
 		{at: 0, bytes: 2, coding: packedDigits, name: "protocol",
 			key: "config.protocol version", least: 1},
 	}}
-	nominalASCII = question{letter: 'V', name: "nominal values", bytes: 6, when: nominal, parts: []part{
-		{at: 0, bytes: 1, coding: decimalDigits, name: "nominal voltage", codes: codes{
-			0: {"config.voltage": 100}, 1: {"config.voltage": 120}, 2: {"config.voltage": 230},
-			3: {"config.voltage": 208}, 4: {"config.voltage": 240},
-		}},
-		{at: 1, bytes: 2, coding: hexDigits, name: "nominal battery voltage",
-			key: "config.battery voltage", div: 1. / 6, least: 1},
-		{at: 3, bytes: 1, coding: decimalDigits, name: "outlet groups", key: "config.outlets", most: maxOutlets},
-	}}
+	nominalASCII = question{letter: 'V', name: "nominal values", bytes: 6, when: nominal,
+		parts: []part{
+			{at: 0, bytes: 1, coding: decimalDigits, name: "nominal voltage", codes: codes{
+				0: {"config.voltage": 100}, 1: {"config.voltage": 120}, 2: {"config.voltage": 230},
+				3: {"config.voltage": 208}, 4: {"config.voltage": 240},
+			}},
+			{at: 1, bytes: 2, coding: hexDigits, name: "nominal battery voltage",
+				key: "config.battery voltage", div: 1. / 6, least: 1},
+			{at: 3, bytes: 1, coding: decimalDigits, name: "outlet groups",
+				key: "config.outlets", most: maxOutlets},
+		}}
 	firmware = question{letter: 'F', name: "firmware", bytes: 6, when: nominal, parts: []part{
 		{at: 0, bytes: 6, coding: asciiText, name: "firmware", key: "config.firmware"},
 	}}
@@ -199,9 +201,10 @@ var (
 	unitID = question{letter: 'U', name: "unit id", bytes: 2, when: nominal, parts: []part{
 		{at: 0, bytes: 2, name: "unit id", key: "config.unit id", least: 1, most: 0xfffe},
 	}}
-	// Bits 4 and 5 may be set: a unit that does not tell its variant is read as a 3003, and a 2001 sends a
-	// digit here.
-	flags3003  = part{at: 3, bytes: 1, name: "flags", mask: 7, padding: 0xc0, codes: flagCodes, must: true}
+	// Bits 4 and 5 may be set: a unit that does not tell its variant is read as a 3003, and a 2001
+	// sends a digit here.
+	flags3003 = part{at: 3, bytes: 1, name: "flags", mask: 7, padding: 0xc0, codes: flagCodes,
+		must: true}
 	status3003 = question{letter: 'S', name: "status", bytes: 6, status: true, parts: []part{
 		{at: 1, bytes: 1, coding: decimalDigits, name: "self-test", codes: testCodes},
 		{at: 0, bytes: 1, coding: decimalDigits, name: "battery", codes: batteryCodes},
@@ -305,8 +308,8 @@ var (
 )
 
 // variantOf returns the variant with a number. For one that is not known it picks a like one by the
-// reply to V, if there is one: digits are those of 3003, numbers those of 3005. It returns nil where
-// the reply is neither.
+// reply to V, if there is one: digits are those of 3003, numbers those of 3005. It returns nil
+// where the reply is neither.
 func variantOf(number BCD, nominal []byte) *variant {
 	like := number
 	for range 2 {

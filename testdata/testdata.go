@@ -1,4 +1,5 @@
-// Package testdata holds the captures of real and composed units that the tests replay and the programs serve by name.
+// Package testdata holds the captures of real and composed units that the tests replay and the
+// programs serve by name.
 package testdata
 
 import "embed"

@@ -117,10 +117,9 @@ func (r *Recorder) Close() error { return r.dev.Close() }
 // NewPlayer makes a UPS that repeats the session of a [Recorder], from the file that
 // [Recorder.Save] wrote, and holds the program under test to it: each transfer has to be one that
 // was recorded, and each recorded one has to happen, those of one report in their order. An input
-// report, such as a reply of a unit of product 0001, comes a moment after everything recorded before
-// it has been asked for. When the test ends,
-// it fails with the error of [UPS.Close]. A test that wants a unit, and not a session, calls
-// [NewUPS] with the same file.
+// report, such as a reply of a unit of product 0001, comes a moment after everything recorded
+// before it has been asked for. When the test ends, it fails with the error of [UPS.Close]. A test
+// that wants a unit, and not a session, calls [NewUPS] with the same file.
 func NewPlayer(t testing.TB, file string) *UPS {
 	t.Helper()
 	u := NewUPS(t, file)
