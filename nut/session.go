@@ -2,6 +2,7 @@ package nut
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -66,20 +67,26 @@ func (c *session) serve() {
 			return
 		}
 		c.last.Store(time.Now().UnixNano())
+		_ = c.conn.SetWriteDeadline(time.Now().Add(answerTimeout)) // a long answer is flushed as it is made
 		goOn := true
 		if err == errLine {
 			c.fail("INVALID-ARGUMENT")
 		} else {
 			goOn = c.answer(line)
 		}
-		if c.in.Buffered() > 0 && goOn && c.out.Available() > c.out.Size()/2 {
+		if goOn && c.hasLine() && c.out.Available() > c.out.Size()/2 {
 			continue // the answers to several lines go out together
 		}
-		_ = c.conn.SetWriteDeadline(time.Now().Add(answerTimeout))
 		if c.out.Flush() != nil || !goOn {
 			return
 		}
 	}
+}
+
+// hasLine reports whether a whole line has come already.
+func (c *session) hasLine() bool {
+	come, _ := c.in.Peek(c.in.Buffered())
+	return bytes.IndexByte(come, '\n') >= 0
 }
 
 // line returns the next line. One that is too long is read to its end and is errLine.
