@@ -204,6 +204,10 @@ func (s *Server) begin(conn net.Conn) {
 	c := newSession(s, conn)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		conn.Close() // Close does not know of it
+		return
+	}
 	if len(s.sessions) >= s.config.Connections {
 		var oldest *session
 		for other := range s.sessions {
@@ -215,7 +219,7 @@ func (s *Server) begin(conn net.Conn) {
 			conn.Close()
 			return
 		}
-		oldest.conn.Close()
+		oldest.raw.Close()
 		delete(s.sessions, oldest)
 	}
 	s.sessions[c] = true
@@ -236,7 +240,7 @@ func (s *Server) Close() error {
 		l.Close()
 	}
 	for c := range s.sessions {
-		c.conn.Close()
+		c.raw.Close()
 	}
 	s.mu.Unlock()
 	s.running.Wait()

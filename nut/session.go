@@ -30,7 +30,8 @@ const (
 // session is one connection.
 type session struct {
 	server    *Server
-	conn      net.Conn
+	raw       net.Conn // as it came; others may close it
+	conn      net.Conn // the same, or what STARTTLS made of it
 	address   string
 	in        *bufio.Reader
 	out       *bufio.Writer
@@ -43,7 +44,7 @@ type session struct {
 }
 
 func newSession(s *Server, conn net.Conn) *session {
-	c := &session{server: s, conn: conn}
+	c := &session{server: s, raw: conn}
 	c.address, _, _ = net.SplitHostPort(conn.RemoteAddr().String())
 	c.last.Store(time.Now().UnixNano())
 	if tcp, ok := conn.(*net.TCPConn); ok {
