@@ -249,15 +249,21 @@ func (c *session) givePassword(args []string) {
 	c.say("OK")
 }
 
-// authorized returns the user if he may do something. Otherwise it answers. Every failure takes the
-// same time, and is logged.
-func (c *session) authorized(action string, may func(*User) bool) (User, bool) {
+// named reports whether the client has given a name and a password. Otherwise it answers.
+func (c *session) named() bool {
 	switch {
 	case c.name == nil:
 		c.fail("USERNAME-REQUIRED")
-		return User{}, false
 	case c.password == nil:
 		c.fail("PASSWORD-REQUIRED")
+	}
+	return c.name != nil && c.password != nil
+}
+
+// authorized returns the user if he may do something. Otherwise it answers. Every failure takes the
+// same time, and is logged.
+func (c *session) authorized(action string, may func(*User) bool) (User, bool) {
+	if !c.named() {
 		return User{}, false
 	}
 	user, ok := c.server.login(*c.name, *c.password)
@@ -563,7 +569,7 @@ func (c *session) handOver(what string, user User, do func() error) {
 
 func (c *session) instantCommand(args []string) {
 	u, ok := c.unit(args[0], false)
-	if !ok {
+	if !ok || !c.named() {
 		return
 	}
 	name := strings.ToLower(args[1])
@@ -658,17 +664,17 @@ func (c *session) setVar(args []string) {
 	if !ok {
 		return
 	}
+	user, ok := c.authorized("SET VAR "+args[0]+" "+args[1], func(user *User) bool { return user.Set })
+	if !ok {
+		return
+	}
 	v, ok := find(args[1])
 	if ok {
 		_, ok = v.of(&u)
 	}
-	if !ok {
-		c.fail("VAR-NOT-SUPPORTED")
-		return
-	}
-	user, ok := c.authorized("SET VAR "+args[0]+" "+args[1], func(user *User) bool { return user.Set })
 	switch {
 	case !ok:
+		c.fail("VAR-NOT-SUPPORTED")
 		return
 	case !c.server.sets(&u, v.name):
 		c.fail("READONLY")
