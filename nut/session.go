@@ -402,12 +402,10 @@ func (c *session) getType(u *unit, args []string) {
 		return
 	}
 	words := []string{"TYPE", args[0], args[1]}
-	if _, rw := settable[v.name]; rw && c.server.sets(u, v.name) {
-		words = append(words, "RW")
+	if c.server.sets(u, v.name) {
+		words = append(words, "RW", settable[v.name].kind())
 	}
 	switch {
-	case v.name == "ups.start.auto":
-		words = append(words, "ENUM")
 	case v.text:
 		words = append(words, "STRING:"+strconv.Itoa(max(len(text), 64)))
 	default:
@@ -636,8 +634,18 @@ func commandOf(u *unit, name string, parameter []string) (tripplite.Command, err
 	return c, nil
 }
 
-// settable are the variables that SET VAR takes, with their bounds.
-var settable = map[string]struct{ least, most int }{
+// bounds are those of a variable that SET VAR takes; without them it is "yes" or "no".
+type bounds struct{ least, most int }
+
+func (b bounds) kind() string {
+	if b.most > 0 {
+		return "RANGE"
+	}
+	return "ENUM"
+}
+
+// settable are the variables that SET VAR takes.
+var settable = map[string]bounds{
 	"ups.delay.shutdown": {5, 0xfffe},
 	"ups.delay.start":    {1, 0xfffe},
 	"ups.id":             {1, 0xfffe},
