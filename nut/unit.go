@@ -88,7 +88,6 @@ func (u *unit) stale(now time.Time) bool {
 type memory struct {
 	mu    sync.Mutex
 	units []*unit // by path
-	names map[string][]string
 	make  func(path string) *unit
 }
 
