@@ -152,7 +152,7 @@ func (s *Server) readSettings(path string) {
 	}
 	s.memory.update(path, func(u *unit) {
 		if !u.at.IsZero() { // it was lost meanwhile
-			u.settings, u.commands = settings, commands
+			u.settings, u.commands, u.asked = settings, commands, true
 		}
 	})
 }

@@ -29,6 +29,7 @@ type unit struct {
 	state    tripplite.State
 	settings tripplite.Settings
 	commands []tripplite.CommandInfo
+	asked    bool      // for the settings and commands, since it is there
 	at       time.Time // when the State came; zero while there is none
 	fsd      bool
 	delays   delays
@@ -99,7 +100,8 @@ func (m *memory) take(r tripplite.Reading, now time.Time) (fresh bool) {
 	u.info = r.Info
 	switch {
 	case !tripplite.HasState(r.Err):
-		u.at, u.state, u.settings, u.commands = time.Time{}, tripplite.State{}, tripplite.Settings{}, nil
+		u.at, u.state = time.Time{}, tripplite.State{}
+		u.settings, u.commands, u.asked = tripplite.Settings{}, nil, false
 		return false
 	case r.State.Announced && !u.at.IsZero():
 		u.state.Status, u.state.Time = r.State.Status, r.State.Time // a whole State follows at once
