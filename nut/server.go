@@ -105,26 +105,29 @@ func (s *Server) newUnit(path string) *unit {
 	return &unit{
 		info: tripplite.DeviceInfo{Path: path}, names: names, limits: limits,
 		version: s.config.Version, delays: delays{shutdown: 20, start: 30},
+		maxAge: max(maxAge, 3*s.config.Every),
 	}
 }
 
-// settingsEvery is how often the settings of a unit are read, which tell its tests and timers.
+// settingsEvery is how often the settings of a unit are read, which tell its tests and timers, beside
+// the moments when they are likely to have changed.
 const settingsEvery = 30 * time.Second
 
 // watch keeps the memory fresh.
 func (s *Server) watch() {
-	read := map[string]time.Time{}
+	defer s.memory.loseAll()
+	due := map[string]time.Time{}
 	for r := range s.source.Watch(s.ctx, s.config.Every) {
 		if r.Info.Path == "" {
 			s.log.Error("the UPSes cannot be read", "err", r.Err)
 			return
 		}
-		now := time.Now()
-		fresh := s.memory.take(r, now)
-		path := r.Info.Path
-		if tripplite.HasState(r.Err) && !r.State.Announced &&
-			(fresh || now.Sub(read[path]) >= settingsEvery) {
-			read[path] = now
+		now, path := time.Now(), r.Info.Path
+		if s.memory.take(r, now) {
+			due[path] = now
+		}
+		if tripplite.HasState(r.Err) && !r.State.Announced && !now.Before(due[path]) {
+			due[path] = now.Add(settingsEvery)
 			s.running.Go(func() { s.readSettings(path) })
 		}
 	}
@@ -140,6 +143,8 @@ func (s *Server) readSettings(path string) {
 	if !ok {
 		return
 	}
+	var losses int
+	s.memory.update(path, func(u *unit) { losses = u.losses })
 	ctx, cancel := context.WithTimeout(s.ctx, commandTimeout)
 	defer cancel()
 	settings, err := b.Settings(ctx)
@@ -151,7 +156,7 @@ func (s *Server) readSettings(path string) {
 		return
 	}
 	s.memory.update(path, func(u *unit) {
-		if !u.at.IsZero() { // it was lost meanwhile
+		if u.losses == losses && !u.at.IsZero() { // else it was lost meanwhile
 			u.settings, u.commands, u.asked = settings, commands, true
 		}
 	})
@@ -278,7 +283,7 @@ func (s *Server) do(path string, c tripplite.Command) error {
 	defer cancel()
 	err := b.Do(ctx, c)
 	if state, getErr := b.Get(ctx); tripplite.HasState(getErr) {
-		s.memory.take(tripplite.Reading{Info: b.Info(), State: state, Err: getErr}, time.Now())
+		s.memory.refresh(path, state, time.Now())
 	}
 	s.readSettings(path)
 	return err
