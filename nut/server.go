@@ -39,7 +39,8 @@ type Config struct {
 	Every time.Duration
 	// Names are the names of units by path, such as "1-4.2:1.0", each with its own name first and then
 	// others, such as "qnapups". A unit without one is called by its port, as "ups-1-4.2". A single
-	// unit is called "ups", too.
+	// unit is called "ups", too, for as long as there is no other. LIST UPS has one name of each unit,
+	// since many clients take two names for two units.
 	Names map[string][]string
 	// Users may do more than read.
 	Users []User
@@ -103,7 +104,7 @@ func (s *Server) newUnit(path string) *unit {
 		names = []string{defaultName(path)}
 	}
 	return &unit{
-		info: tripplite.DeviceInfo{Path: path}, names: names, limits: limits,
+		info: tripplite.DeviceInfo{Path: path}, names: names, named: len(s.config.Names[path]) > 0, limits: limits,
 		version: s.config.Version, delays: delays{shutdown: 20, start: 30},
 		maxAge: max(maxAge, 3*s.config.Every),
 	}

@@ -439,9 +439,7 @@ func (c *session) getCommandDesc(u *unit, args []string) {
 func (c *session) listUnits([]string) {
 	c.say("BEGIN LIST UPS")
 	for _, u := range c.server.memory.list() {
-		for _, name := range u.names {
-			c.say("UPS %s %s", name, quote(describeUnit(&u)))
-		}
+		c.say("UPS %s %s", u.names[0], quote(describeUnit(&u)))
 	}
 	c.say("END LIST UPS")
 }

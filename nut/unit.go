@@ -25,7 +25,8 @@ type commander interface {
 // unit is what is known of one UPS: the answers come from here.
 type unit struct {
 	info     tripplite.DeviceInfo
-	names    []string // its own first
+	names    []string // the one that is listed first
+	named    bool     // by the configuration
 	state    tripplite.State
 	settings tripplite.Settings
 	commands []tripplite.CommandInfo
@@ -162,15 +163,20 @@ func (m *memory) update(path string, change func(*unit)) {
 	change(m.at(path))
 }
 
-// list returns copies of all units.
+// list returns copies of all units. A single one is also called "ups", and listed so unless it was
+// given a name.
 func (m *memory) list() []unit {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all := make([]unit, len(m.units))
 	for i, u := range m.units {
 		all[i] = *u
-		if len(m.units) == 1 && !m.named("ups") {
+		switch {
+		case len(m.units) > 1 || m.named("ups"):
+		case u.named:
 			all[i].names = append(slices.Clip(u.names), "ups")
+		default:
+			all[i].names = append([]string{"ups"}, u.names...)
 		}
 	}
 	return all
