@@ -44,7 +44,7 @@ func TestAClientCostsAUnitNoTransfer(t *testing.T) {
 		bubble(t, "smart1500lcd", Config{}, func(t *testing.T, s *serving, ups *tripplitetest.UPS) {
 			c := s.dial()
 			ups.Requests()
-			for range 6000 {
+			for range 1000 {
 				time.Sleep(10 * time.Millisecond)
 				if polls {
 					c.ask("LIST VAR ups")

@@ -210,9 +210,9 @@ func (c *client) replay(session string) {
 		case line == "":
 		case line == "...":
 			skip = true
-		case isSent:
+		case isSent: // "!" stands for the ends of lines of WinNUT
 			require.False(c.t, skip, "nothing tells where the answer before %q ends", line)
-			c.send(sent + "\n")
+			c.send(strings.ReplaceAll(sent, "!", "\r\r") + "\n")
 		default:
 			got := c.line()
 			for skip && got != line {
