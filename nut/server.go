@@ -159,6 +159,7 @@ func (s *Server) readSettings(path string) {
 	s.memory.update(path, func(u *unit) {
 		if u.losses == losses && !u.at.IsZero() { // else it was lost meanwhile
 			u.settings, u.commands, u.asked = settings, commands, true
+			u.index()
 		}
 	})
 }

@@ -23,6 +23,8 @@ const (
 	idleTimeout   = 10 * time.Minute
 	lineTimeout   = 10 * time.Second
 	answerTimeout = 10 * time.Second
+	// maxQueued is how many bytes of answers may wait for a client.
+	maxQueued = 64 << 10
 	// failureDelay is how long every failed login waits, whatever was wrong with it.
 	failureDelay = time.Second
 )
@@ -48,7 +50,9 @@ func newSession(s *Server, conn net.Conn) *session {
 	c.address, _, _ = net.SplitHostPort(conn.RemoteAddr().String())
 	c.last.Store(time.Now().UnixNano())
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetKeepAlive(true) // the defaults of Go already; a failure shows in the next read
+		// The kernel would hold megabytes of answers for a client that does not read. A failure shows in
+		// the next read or write.
+		_ = tcp.SetWriteBuffer(maxQueued)
 	}
 	c.use(conn)
 	return c

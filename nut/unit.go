@@ -29,6 +29,7 @@ type unit struct {
 	named    bool     // by the configuration
 	state    tripplite.State
 	settings tripplite.Settings
+	data     map[string]tripplite.Datum // of both, by key of tripplite.Field
 	commands []tripplite.CommandInfo
 	asked    bool      // for the settings and commands, since it is there
 	losses   int       // how often it was lost
@@ -49,17 +50,20 @@ type Limits struct {
 	RunTime time.Duration // at the present load
 }
 
+// index makes what datum finds. It is called when the State or the settings have changed.
+func (u *unit) index() {
+	u.data = map[string]tripplite.Datum{}
+	for f, d := range u.state.All() {
+		u.data[f.Key] = d
+	}
+	for f, d := range u.settings.All() {
+		u.data[f.Key] = d
+	}
+}
+
 func (u *unit) datum(key string) (tripplite.Datum, bool) {
-	all := u.state.All()
-	if strings.HasPrefix(key, "controls.") {
-		all = u.settings.All()
-	}
-	for f, d := range all {
-		if f.Key == key {
-			return d, true
-		}
-	}
-	return tripplite.Datum{}, false
+	d, known := u.data[key]
+	return d, known
 }
 
 func (u *unit) number(key string) (float64, bool) {
@@ -93,6 +97,7 @@ func (u *unit) lose() {
 	u.at, u.state = time.Time{}, tripplite.State{}
 	u.settings, u.commands, u.asked = tripplite.Settings{}, nil, false
 	u.losses++
+	u.index()
 }
 
 // memory holds all units. Its methods may be called from many goroutines.
@@ -123,6 +128,7 @@ func (m *memory) take(r tripplite.Reading, now time.Time) (changed bool) {
 	changed = u.at.IsZero() || before != after ||
 		u.settings.Test == tripplite.ValueOf(tripplite.TestInProgress)
 	u.at = now
+	u.index()
 	return changed
 }
 
@@ -131,6 +137,7 @@ func (m *memory) refresh(path string, state tripplite.State, now time.Time) {
 	m.update(path, func(u *unit) {
 		if !u.at.IsZero() && state.Time.After(u.state.Time) {
 			u.state, u.at = state, now
+			u.index()
 		}
 	})
 }
