@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/tripplite-go/tripplite"
+	"github.com/tripplite-go/tripplite/tripplitetest"
 )
 
 var (
@@ -156,4 +157,37 @@ func TestEveryAlarmAtOnceFitsIntoALine(t *testing.T) {
 	u.state.DelayBeforeShutdown = tripplite.ValueOf(65534 * time.Second)
 	text, _ := alarm(&u)
 	assert.Less(t, len(`VAR a-name-of-forty-characters-or-so-in-a-rack ups.alarm ""`+text), 512)
+}
+
+// The limits of a path are instead of those of all.
+func TestLimitsOfTheConfiguration(t *testing.T) {
+	of := map[string]Limits{"": {Charge: 90}, "1-1:1.0": {Charge: 20, RunTime: 3 * time.Minute}}
+	bubble(t, "smart1500lcd", Config{Limits: of}, func(t *testing.T, s *serving, ups *tripplitetest.UPS) {
+		c := s.dial()
+		for _, test := range []struct {
+			charge float64
+			left   time.Duration
+			want   string
+		}{
+			{89, time.Hour, "OB DISCHRG"}, {20, 3 * time.Minute, "OB DISCHRG"},
+			{19, time.Hour, "OB DISCHRG LB"}, {50, 3*time.Minute - time.Second, "OB DISCHRG LB"},
+		} {
+			ups.PowerFailure()
+			ups.SetCharge(test.charge)
+			ups.SetRunTime(test.left)
+			time.Sleep(3 * time.Second)
+			assert.Equal(t, statusIs(test.want), c.ask(askStatus))
+		}
+		ups.PowerReturns()
+		settle()
+		assert.Contains(t, c.ask(askStatus), `"OL`)
+		assert.NotContains(t, c.ask(askStatus), "LB")
+	})
+	delete(of, "1-1:1.0")
+	bubble(t, "smart1500lcd", Config{Limits: of}, func(t *testing.T, s *serving, ups *tripplitetest.UPS) {
+		ups.SetCharge(89)
+		ups.PowerFailure()
+		time.Sleep(3 * time.Second)
+		assert.Equal(t, statusIs("OB DISCHRG LB"), s.dial().ask(askStatus))
+	})
 }
