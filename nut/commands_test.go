@@ -170,7 +170,7 @@ func TestAnswersToUsers(t *testing.T) {
 			{"LIST CLIENT ups", "BEGIN LIST CLIENT ups\nCLIENT ups 192.0.2.1\nEND LIST CLIENT ups"},
 			{"LOGIN ups", "ERR ALREADY-LOGGED-IN"},
 		}
-		first, second := s.dialAs(mon), s.dialAs(slave)
+		first, second := s.dialAs(mon), s.dialAs(secondary)
 		dialogue(t, first, append([]exchange{{"LOGIN ups", "OK"}}, always...))
 		require.Equal(t, "NUMLOGINS ups 1", first.ask("GET NUMLOGINS ups"))
 		dialogue(t, second, []exchange{
@@ -186,7 +186,7 @@ func TestAnswersToUsers(t *testing.T) {
 		dialogue(t, first, always)
 		require.Equal(t, "OK FSD-SET", first.ask("FSD ups"))
 		require.Equal(t, "ERR DATA-STALE", first.ask("GET NUMLOGINS ups"))
-		late := s.dialAs(slave)
+		late := s.dialAs(secondary)
 		require.Equal(t, "OK", late.ask("LOGIN ups"))
 		ups.Replug()
 		settle()

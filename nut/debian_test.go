@@ -243,7 +243,7 @@ func TestUpsmonAsPrimaryShutsDownOnALowBatteryAlone(t *testing.T) {
 }
 
 func TestUpsmonAsSecondaryShutsDownOnFSD(t *testing.T) {
-	s, ups, address, m := upsmonOf(t, slave, "secondary")
+	s, ups, address, m := upsmonOf(t, secondary, "secondary")
 	ups.PowerFailure()
 	m.told("ONBATT", 1)
 	polled(t, s)

@@ -141,7 +141,7 @@ func TestWhereThereAreTooManyTheOldestIdleOneMakesRoom(t *testing.T) {
 		}
 		// Those that are logged in shut computers down: they stay, and a new one has to go.
 		for i, c := range []*client{clients[1], clients[3], late} {
-			dialogue(t, c, []exchange{{"USERNAME slave", "OK"}, {"PASSWORD slavepw", "OK"}, {"LOGIN ups", "OK"},
+			dialogue(t, c, []exchange{{"USERNAME secondary", "OK"}, {"PASSWORD secondarypw", "OK"}, {"LOGIN ups", "OK"},
 				{"GET NUMLOGINS ups", fmt.Sprintf("NUMLOGINS ups %d", i+2)}})
 		}
 		require.True(t, s.dial().ended())

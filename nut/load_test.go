@@ -47,9 +47,9 @@ func fresh(t testing.TB, address string) {
 	require.NoError(t, err)
 	defer conn.Close()
 	c := clientOf(t, conn)
-	for !strings.HasPrefix(c.ask("GET VAR ups ups.beeper.status"), "VAR") {
-		time.Sleep(time.Millisecond)
-	}
+	eventually(t, "a reading", func() bool {
+		return strings.HasPrefix(c.ask("GET VAR ups ups.beeper.status"), "VAR")
+	})
 }
 
 // 400 clients poll as fast as they can beside 100 that ask for lists and never read them. Each of the
@@ -111,9 +111,7 @@ func TestLoad(t *testing.T) {
 		defer s.mu.Unlock()
 		return len(s.sessions)
 	}
-	for left() > 0 {
-		time.Sleep(time.Millisecond)
-	}
+	eventually(t, "the end of every session", func() bool { return left() == 0 })
 	// TestMain finds goroutines that are left.
 }
 

@@ -26,11 +26,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // admin and the others are the users of the tests.
 var (
-	admin = User{Name: "admin", Password: "pw", Set: true, Commands: []string{"ALL"}}
-	mon   = User{Name: "mon", Password: "monpw", Upsmon: "primary"}
-	slave = User{Name: "slave", Password: "slavepw", Upsmon: "secondary"}
-	beep  = User{Name: "beep", Password: "beeppw", Commands: []string{"beeper.disable"}}
-	users = []User{admin, mon, slave, beep}
+	admin     = User{Name: "admin", Password: "pw", Set: true, Commands: []string{"ALL"}}
+	mon       = User{Name: "mon", Password: "monpw", Upsmon: "primary"}
+	secondary = User{Name: "secondary", Password: "secondarypw", Upsmon: "secondary"}
+	beep      = User{Name: "beep", Password: "beeppw", Commands: []string{"beeper.disable"}}
+	users     = []User{admin, mon, secondary, beep}
 )
 
 // pipes is a listener of connections in memory, which bubbles can wait for.

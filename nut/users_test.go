@@ -60,7 +60,7 @@ func TestWhateverIsWrongTakesTheSameTimeAndAnswer(t *testing.T) {
 		"another user's password": {Name: "admin", Password: "monpw"},
 		"another user's name":     {Name: "Admin", Password: "pw"},
 		"no password set":         {Name: "open", Password: `""`},
-		"the right is missing":    {Name: "slave", Password: "slavepw"},
+		"the right is missing":    {Name: "secondary", Password: "secondarypw"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, "smart1500lcd", config, func(t *testing.T, s *serving, ups *tripplitetest.UPS) {
@@ -111,8 +111,8 @@ func TestRights(t *testing.T) {
 			{mon, "LOGIN ups", "OK"}, {mon, "PRIMARY ups", "OK PRIMARY-GRANTED"},
 			{mon, "MASTER ups", "OK MASTER-GRANTED"}, {mon, "INSTCMD ups beeper.disable", denied},
 			{mon, "SET VAR ups ups.delay.start 40", denied},
-			{slave, "LOGIN ups", "OK"}, {slave, "PRIMARY ups", denied}, {slave, "MASTER ups", denied},
-			{slave, "FSD ups", denied}, {slave, "INSTCMD ups load.off", denied},
+			{secondary, "LOGIN ups", "OK"}, {secondary, "PRIMARY ups", denied}, {secondary, "MASTER ups", denied},
+			{secondary, "FSD ups", denied}, {secondary, "INSTCMD ups load.off", denied},
 			{mon, "FSD ups", "OK FSD-SET"},
 		} {
 			assert.Equal(t, test.want, s.dialAs(test.user).ask(test.line), "%s: %s", test.user.Name, test.line)
