@@ -39,7 +39,8 @@ type Config struct {
 	Every time.Duration
 	// Names are the names of units by path, such as "1-4.2:1.0", each with its own name first and then
 	// others, such as "qnapups". A unit without one is called by its port, as "ups-1-4.2". A single
-	// unit is called "ups", too.
+	// unit is called "ups", too, for as long as there is no other. LIST UPS has one name of each unit,
+	// since many clients take two names for two units.
 	Names map[string][]string
 	// Users may do more than read.
 	Users []User
@@ -103,28 +104,31 @@ func (s *Server) newUnit(path string) *unit {
 		names = []string{defaultName(path)}
 	}
 	return &unit{
-		info: tripplite.DeviceInfo{Path: path}, names: names, limits: limits,
+		info: tripplite.DeviceInfo{Path: path}, names: names, named: len(s.config.Names[path]) > 0, limits: limits,
 		version: s.config.Version, delays: delays{shutdown: 20, start: 30},
+		maxAge: max(maxAge, 3*s.config.Every),
 	}
 }
 
-// settingsEvery is how often the settings of a unit are read, which tell its tests and timers.
+// settingsEvery is how often the settings of a unit are read, which tell its tests and timers, beside
+// the moments when they are likely to have changed.
 const settingsEvery = 30 * time.Second
 
 // watch keeps the memory fresh.
 func (s *Server) watch() {
-	read := map[string]time.Time{}
+	defer s.memory.loseAll()
+	due := map[string]time.Time{}
 	for r := range s.source.Watch(s.ctx, s.config.Every) {
 		if r.Info.Path == "" {
 			s.log.Error("the UPSes cannot be read", "err", r.Err)
 			return
 		}
-		now := time.Now()
-		fresh := s.memory.take(r, now)
-		path := r.Info.Path
-		if tripplite.HasState(r.Err) && !r.State.Announced &&
-			(fresh || now.Sub(read[path]) >= settingsEvery) {
-			read[path] = now
+		now, path := time.Now(), r.Info.Path
+		if s.memory.take(r, now) {
+			due[path] = now
+		}
+		if tripplite.HasState(r.Err) && !r.State.Announced && !now.Before(due[path]) {
+			due[path] = now.Add(settingsEvery)
 			s.running.Go(func() { s.readSettings(path) })
 		}
 	}
@@ -140,6 +144,8 @@ func (s *Server) readSettings(path string) {
 	if !ok {
 		return
 	}
+	var losses int
+	s.memory.update(path, func(u *unit) { losses = u.losses })
 	ctx, cancel := context.WithTimeout(s.ctx, commandTimeout)
 	defer cancel()
 	settings, err := b.Settings(ctx)
@@ -151,8 +157,9 @@ func (s *Server) readSettings(path string) {
 		return
 	}
 	s.memory.update(path, func(u *unit) {
-		if !u.at.IsZero() { // it was lost meanwhile
-			u.settings, u.commands = settings, commands
+		if u.losses == losses && !u.at.IsZero() { // else it was lost meanwhile
+			u.settings, u.commands, u.asked = settings, commands, true
+			u.index()
 		}
 	})
 }
@@ -204,6 +211,10 @@ func (s *Server) begin(conn net.Conn) {
 	c := newSession(s, conn)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		conn.Close() // Close does not know of it
+		return
+	}
 	if len(s.sessions) >= s.config.Connections {
 		var oldest *session
 		for other := range s.sessions {
@@ -215,7 +226,7 @@ func (s *Server) begin(conn net.Conn) {
 			conn.Close()
 			return
 		}
-		oldest.conn.Close()
+		oldest.raw.Close()
 		delete(s.sessions, oldest)
 	}
 	s.sessions[c] = true
@@ -236,7 +247,7 @@ func (s *Server) Close() error {
 		l.Close()
 	}
 	for c := range s.sessions {
-		c.conn.Close()
+		c.raw.Close()
 	}
 	s.mu.Unlock()
 	s.running.Wait()
@@ -274,7 +285,7 @@ func (s *Server) do(path string, c tripplite.Command) error {
 	defer cancel()
 	err := b.Do(ctx, c)
 	if state, getErr := b.Get(ctx); tripplite.HasState(getErr) {
-		s.memory.take(tripplite.Reading{Info: b.Info(), State: state, Err: getErr}, time.Now())
+		s.memory.refresh(path, state, time.Now())
 	}
 	s.readSettings(path)
 	return err

@@ -2,6 +2,7 @@ package nut
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -22,6 +23,8 @@ const (
 	idleTimeout   = 10 * time.Minute
 	lineTimeout   = 10 * time.Second
 	answerTimeout = 10 * time.Second
+	// maxQueued is how many bytes of answers may wait for a client.
+	maxQueued = 64 << 10
 	// failureDelay is how long every failed login waits, whatever was wrong with it.
 	failureDelay = time.Second
 )
@@ -29,7 +32,8 @@ const (
 // session is one connection.
 type session struct {
 	server    *Server
-	conn      net.Conn
+	raw       net.Conn // as it came; others may close it
+	conn      net.Conn // the same, or what STARTTLS made of it
 	address   string
 	in        *bufio.Reader
 	out       *bufio.Writer
@@ -42,11 +46,13 @@ type session struct {
 }
 
 func newSession(s *Server, conn net.Conn) *session {
-	c := &session{server: s, conn: conn}
+	c := &session{server: s, raw: conn}
 	c.address, _, _ = net.SplitHostPort(conn.RemoteAddr().String())
 	c.last.Store(time.Now().UnixNano())
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetKeepAlive(true) // the defaults of Go already; a failure shows in the next read
+		// The kernel would hold megabytes of answers for a client that does not read. A failure shows in
+		// the next read or write.
+		_ = tcp.SetWriteBuffer(maxQueued)
 	}
 	c.use(conn)
 	return c
@@ -66,20 +72,26 @@ func (c *session) serve() {
 			return
 		}
 		c.last.Store(time.Now().UnixNano())
+		_ = c.conn.SetWriteDeadline(time.Now().Add(answerTimeout)) // a long answer is flushed as it is made
 		goOn := true
 		if err == errLine {
 			c.fail("INVALID-ARGUMENT")
 		} else {
 			goOn = c.answer(line)
 		}
-		if c.in.Buffered() > 0 && goOn && c.out.Available() > c.out.Size()/2 {
+		if goOn && c.hasLine() && c.out.Available() > c.out.Size()/2 {
 			continue // the answers to several lines go out together
 		}
-		_ = c.conn.SetWriteDeadline(time.Now().Add(answerTimeout))
 		if c.out.Flush() != nil || !goOn {
 			return
 		}
 	}
+}
+
+// hasLine reports whether a whole line has come already.
+func (c *session) hasLine() bool {
+	come, _ := c.in.Peek(c.in.Buffered())
+	return bytes.IndexByte(come, '\n') >= 0
 }
 
 // line returns the next line. One that is too long is read to its end and is errLine.
@@ -241,15 +253,21 @@ func (c *session) givePassword(args []string) {
 	c.say("OK")
 }
 
-// authorized returns the user if he may do something. Otherwise it answers. Every failure takes the
-// same time, and is logged.
-func (c *session) authorized(action string, may func(*User) bool) (User, bool) {
+// named reports whether the client has given a name and a password. Otherwise it answers.
+func (c *session) named() bool {
 	switch {
 	case c.name == nil:
 		c.fail("USERNAME-REQUIRED")
-		return User{}, false
 	case c.password == nil:
 		c.fail("PASSWORD-REQUIRED")
+	}
+	return c.name != nil && c.password != nil
+}
+
+// authorized returns the user if he may do something. Otherwise it answers. Every failure takes the
+// same time, and is logged.
+func (c *session) authorized(action string, may func(*User) bool) (User, bool) {
+	if !c.named() {
 		return User{}, false
 	}
 	user, ok := c.server.login(*c.name, *c.password)
@@ -388,12 +406,10 @@ func (c *session) getType(u *unit, args []string) {
 		return
 	}
 	words := []string{"TYPE", args[0], args[1]}
-	if _, rw := settable[v.name]; rw && c.server.sets(u, v.name) {
-		words = append(words, "RW")
+	if c.server.sets(u, v.name) {
+		words = append(words, "RW", settable[v.name].kind())
 	}
 	switch {
-	case v.name == "ups.start.auto":
-		words = append(words, "ENUM")
 	case v.text:
 		words = append(words, "STRING:"+strconv.Itoa(max(len(text), 64)))
 	default:
@@ -427,9 +443,7 @@ func (c *session) getCommandDesc(u *unit, args []string) {
 func (c *session) listUnits([]string) {
 	c.say("BEGIN LIST UPS")
 	for _, u := range c.server.memory.list() {
-		for _, name := range u.names {
-			c.say("UPS %s %s", name, quote(describeUnit(&u)))
-		}
+		c.say("UPS %s %s", u.names[0], quote(describeUnit(&u)))
 	}
 	c.say("END LIST UPS")
 }
@@ -555,7 +569,7 @@ func (c *session) handOver(what string, user User, do func() error) {
 
 func (c *session) instantCommand(args []string) {
 	u, ok := c.unit(args[0], false)
-	if !ok {
+	if !ok || !c.named() {
 		return
 	}
 	name := strings.ToLower(args[1])
@@ -622,8 +636,18 @@ func commandOf(u *unit, name string, parameter []string) (tripplite.Command, err
 	return c, nil
 }
 
-// settable are the variables that SET VAR takes, with their bounds.
-var settable = map[string]struct{ least, most int }{
+// bounds are those of a variable that SET VAR takes; without them it is "yes" or "no".
+type bounds struct{ least, most int }
+
+func (b bounds) kind() string {
+	if b.most > 0 {
+		return "RANGE"
+	}
+	return "ENUM"
+}
+
+// settable are the variables that SET VAR takes.
+var settable = map[string]bounds{
 	"ups.delay.shutdown": {5, 0xfffe},
 	"ups.delay.start":    {1, 0xfffe},
 	"ups.id":             {1, 0xfffe},
@@ -650,17 +674,17 @@ func (c *session) setVar(args []string) {
 	if !ok {
 		return
 	}
+	user, ok := c.authorized("SET VAR "+args[0]+" "+args[1], func(user *User) bool { return user.Set })
+	if !ok {
+		return
+	}
 	v, ok := find(args[1])
 	if ok {
 		_, ok = v.of(&u)
 	}
-	if !ok {
-		c.fail("VAR-NOT-SUPPORTED")
-		return
-	}
-	user, ok := c.authorized("SET VAR "+args[0]+" "+args[1], func(user *User) bool { return user.Set })
 	switch {
 	case !ok:
+		c.fail("VAR-NOT-SUPPORTED")
 		return
 	case !c.server.sets(&u, v.name):
 		c.fail("READONLY")

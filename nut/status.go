@@ -59,12 +59,14 @@ func (u *unit) low() bool {
 	return known && left < u.limits.RunTime
 }
 
-// alarms returns what needs attention, but for what ups.status says in a word of its own.
+// alarms returns what needs attention, but for what ups.status says in a word of its own and
+// input.transfer.reason says: to have no valid input is what a 2012 says in every power failure.
 func (u *unit) alarms() []string {
 	var texts []string
 	for _, a := range u.state.Alerts() {
 		switch a.Name {
-		case "on-battery", "battery-low", "overload", "output-off":
+		case "on-battery", "battery-low", "overload", "output-off",
+			"voltage-out-of-range", "frequency-out-of-range":
 		default:
 			texts = append(texts, a.Text)
 		}

@@ -25,14 +25,19 @@ type commander interface {
 // unit is what is known of one UPS: the answers come from here.
 type unit struct {
 	info     tripplite.DeviceInfo
-	names    []string // its own first
+	names    []string // the one that is listed first
+	named    bool     // by the configuration
 	state    tripplite.State
 	settings tripplite.Settings
+	data     map[string]tripplite.Datum // of both, by key of tripplite.Field
 	commands []tripplite.CommandInfo
+	asked    bool      // for the settings and commands, since it is there
+	losses   int       // how often it was lost
 	at       time.Time // when the State came; zero while there is none
 	fsd      bool
 	delays   delays
 	limits   Limits
+	maxAge   time.Duration
 	version  string
 }
 
@@ -45,17 +50,20 @@ type Limits struct {
 	RunTime time.Duration // at the present load
 }
 
+// index makes what datum finds. It is called when the State or the settings have changed.
+func (u *unit) index() {
+	u.data = map[string]tripplite.Datum{}
+	for f, d := range u.state.All() {
+		u.data[f.Key] = d
+	}
+	for f, d := range u.settings.All() {
+		u.data[f.Key] = d
+	}
+}
+
 func (u *unit) datum(key string) (tripplite.Datum, bool) {
-	all := u.state.All()
-	if strings.HasPrefix(key, "controls.") {
-		all = u.settings.All()
-	}
-	for f, d := range all {
-		if f.Key == key {
-			return d, true
-		}
-	}
-	return tripplite.Datum{}, false
+	d, known := u.data[key]
+	return d, known
 }
 
 func (u *unit) number(key string) (float64, bool) {
@@ -74,14 +82,22 @@ func (u *unit) takes(name string) bool {
 // hid reports whether the unit is a HID power device, which tells its timers.
 func (u *unit) hid() bool { return !u.takes(tripplite.ResetMinMax) && u.state.Config.Firmware.IsZero() }
 
-// maxAge is how long a State may serve without a newer one, as in upsd. A unit that is lost is stale
-// at once: this is for a source that falls silent.
+// maxAge is how long a State may serve without a newer one, as in upsd, where units are read often
+// enough. A unit that is lost is stale at once: this is for a source that falls silent.
 const maxAge = 15 * time.Second
 
 // stale reports whether there is nothing to serve.
 func (u *unit) stale(now time.Time) bool {
 	_, known := status(u)
-	return u.at.IsZero() || now.Sub(u.at) > maxAge || !known
+	return u.at.IsZero() || now.Sub(u.at) > u.maxAge || !known
+}
+
+// lose forgets what the unit said.
+func (u *unit) lose() {
+	u.at, u.state = time.Time{}, tripplite.State{}
+	u.settings, u.commands, u.asked = tripplite.Settings{}, nil, false
+	u.losses++
+	u.index()
 }
 
 // memory holds all units. Its methods may be called from many goroutines.
@@ -91,24 +107,48 @@ type memory struct {
 	make  func(path string) *unit
 }
 
-// take remembers a reading. It returns whether the unit was not known or had been lost.
-func (m *memory) take(r tripplite.Reading, now time.Time) (fresh bool) {
+// take remembers a reading of the watch. It returns whether the settings, too, may have changed: the
+// unit was not known or lost, has gone to battery or come back, as for a test, or tests its battery.
+func (m *memory) take(r tripplite.Reading, now time.Time) (changed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	u := m.at(r.Info.Path)
 	u.info = r.Info
-	switch {
-	case !tripplite.HasState(r.Err):
-		u.at, u.state, u.settings, u.commands = time.Time{}, tripplite.State{}, tripplite.Settings{}, nil
+	if !tripplite.HasState(r.Err) {
+		u.lose()
 		return false
-	case r.State.Announced && !u.at.IsZero():
+	}
+	before, _ := u.state.OnBattery()
+	if r.State.Announced && !u.at.IsZero() {
 		u.state.Status, u.state.Time = r.State.Status, r.State.Time // a whole State follows at once
-	default:
+	} else {
 		u.state = r.State
 	}
-	fresh = u.at.IsZero()
+	after, _ := u.state.OnBattery()
+	changed = u.at.IsZero() || before != after ||
+		u.settings.Test == tripplite.ValueOf(tripplite.TestInProgress)
 	u.at = now
-	return fresh
+	u.index()
+	return changed
+}
+
+// refresh remembers a State that was read beside the watch, if the unit is there and it is the newest.
+func (m *memory) refresh(path string, state tripplite.State, now time.Time) {
+	m.update(path, func(u *unit) {
+		if !u.at.IsZero() && state.Time.After(u.state.Time) {
+			u.state, u.at = state, now
+			u.index()
+		}
+	})
+}
+
+// loseAll forgets what all units said.
+func (m *memory) loseAll() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, u := range m.units {
+		u.lose()
+	}
 }
 
 // at returns the unit at a path. It is called with the memory locked.
@@ -130,15 +170,20 @@ func (m *memory) update(path string, change func(*unit)) {
 	change(m.at(path))
 }
 
-// list returns copies of all units.
+// list returns copies of all units. A single one is also called "ups", and listed so unless it was
+// given a name.
 func (m *memory) list() []unit {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all := make([]unit, len(m.units))
 	for i, u := range m.units {
 		all[i] = *u
-		if len(m.units) == 1 && !m.named("ups") {
+		switch {
+		case len(m.units) > 1 || m.named("ups"):
+		case u.named:
 			all[i].names = append(slices.Clip(u.names), "ups")
+		default:
+			all[i].names = append([]string{"ups"}, u.names...)
 		}
 	}
 	return all

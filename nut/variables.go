@@ -99,13 +99,20 @@ func sorted(list []variable) []variable {
 				desc: "Name of the outlet group."},
 			variable{name: prefix + "switchable", text: true, value: has("yes"),
 				desc: "Whether the outlet group can be switched."},
-			variable{name: prefix + "status", text: true, value: func(u *unit) (string, bool) {
-				on, known := u.number(key)
-				return map[bool]string{true: "on", false: "off"}[on != 0], known
-			}, desc: "Whether the outlet group is switched on."})
+			variable{name: prefix + "status", text: true, value: onOff(key),
+				desc: "Whether the outlet group is switched on."},
+			variable{name: prefix + "switch", text: true, value: onOff(key),
+				desc: "The same, under the name of NUT's driver tripplite_usb."})
 	}
 	slices.SortFunc(list, func(a, b variable) int { return strings.Compare(a.name, b.name) })
 	return list
+}
+
+func onOff(key string) func(*unit) (string, bool) {
+	return func(u *unit) (string, bool) {
+		on, known := u.number(key)
+		return map[bool]string{true: "on", false: "off"}[on != 0], known
+	}
 }
 
 // find returns the variable with a name, in any case.
@@ -159,12 +166,15 @@ func manufacturer(u *unit) (string, bool) { return known(u.info.Manufacturer) }
 func model(u *unit) (string, bool)        { return known(u.info.Model()) }
 func path(u *unit) (string, bool)         { return known(u.info.Path) }
 
-// serial leaves out what is a firmware's label and shared by many units, such as "FW-2263 E": clients
-// take two units with one serial for the same.
+// serial leaves out what says nothing, and what is a firmware's label and shared by many units, such as
+// "FW-2263 E": clients take two units with one serial for the same.
 func serial(u *unit) (string, bool) {
 	text, ok := known(u.info.Serial)
-	label := strings.HasPrefix(strings.ToUpper(text), "FW")
-	return text, ok && !label && strings.Trim(text, "0 ") != ""
+	switch upper := strings.ToUpper(text); {
+	case strings.HasPrefix(upper, "FW"), upper == "UNKNOWN", upper == "BLANK", strings.Trim(text, "0 ") == "":
+		return "", false
+	}
+	return text, ok
 }
 
 func vendorID(u *unit) (string, bool)  { return usbID(u.info.VendorID) }
@@ -205,14 +215,16 @@ func startAuto(u *unit) (string, bool) {
 	return map[bool]string{true: "yes", false: "no"}[on], ok
 }
 
+// testResult is there for every unit whose settings have been read, as QNAP wants it. A 2012 says 0 of a
+// test that was never made, and some units have none.
 func testResult(u *unit) (string, bool) {
-	result, ok := u.settings.Test.Get()
+	result := u.settings.Test.Or(tripplite.TestNone)
 	text := map[tripplite.TestResult]string{
 		tripplite.TestPassed: "Done and passed", tripplite.TestWarning: "Done and warning",
 		tripplite.TestError: "Done and error", tripplite.TestAborted: "Aborted",
 		tripplite.TestInProgress: "In progress", tripplite.TestNone: "No test initiated",
 	}[result]
-	return text, ok && text != ""
+	return text, u.asked && text != ""
 }
 
 // timer is -1 while it does not run, where the unit has it.
