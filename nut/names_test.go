@@ -1,6 +1,8 @@
 package nut
 
 import (
+	"context"
+	"iter"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -9,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tripplite-go/tripplite"
 	"github.com/tripplite-go/tripplite/tripplitetest"
 )
 
@@ -101,5 +104,76 @@ func TestTwoUnitsAreNotConfused(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		assert.Equal(t, "ERR DATA-STALE", c.ask("GET VAR rack ups.status"))
 		assert.Equal(t, `VAR desk ups.status "OL"`, c.ask("GET VAR desk ups.status"))
+	})
+}
+
+// fed is a source that yields what a test gives it.
+type fed chan tripplite.Reading
+
+func (f fed) Watch(ctx context.Context, _ time.Duration) iter.Seq[tripplite.Reading] {
+	return func(yield func(tripplite.Reading) bool) {
+		for {
+			select {
+			case r := <-f:
+				if !yield(r) {
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+func (f fed) online(path string) {
+	f <- tripplite.Reading{Info: tripplite.DeviceInfo{Path: path}, State: tripplite.State{
+		Time: time.Now(), Status: tripplite.Status{ACPresent: tripplite.ValueOf(true)}}}
+	synctest.Wait()
+}
+
+// To an upsmon whose UPS is unknown all of a sudden, it is dead: on battery it shuts its host down.
+func TestAUnitThatAClientCallsUpsKeepsTheNameWhenAnotherOneComes(t *testing.T) {
+	for _, called := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			source := make(fed)
+			s := serve(t, Config{}, source)
+			c := s.dial()
+			source.online("1-4:1.0")
+			if called {
+				assert.Equal(t, `VAR UPS ups.status "OL"`, c.ask("GET VAR UPS ups.status"))
+			}
+			source.online("1-1:1.0")
+			want := "ERR UNKNOWN-UPS"
+			if called {
+				want = `VAR ups ups.status "OL"`
+			}
+			assert.Equal(t, want, c.ask("GET VAR ups ups.status"))
+			assert.Equal(t, `VAR ups-1-4 driver.parameter.port "1-4:1.0"`,
+				c.ask("GET VAR ups-1-4 driver.parameter.port"))
+			assert.Equal(t, `VAR ups-1-1 ups.status "OL"`, c.ask("GET VAR ups-1-1 ups.status"))
+		})
+	}
+}
+
+func TestAServerThatTakesThePlaceOfAnotherKeepsWhatClientsSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source, config := make(fed), Config{Users: users}
+		for range 3 { // also what the one before the last was told
+			s := serve(t, config, source)
+			source.online("1-4:1.0")
+			c := s.dialAs(mon)
+			if config.After == nil {
+				assert.Equal(t, "OK FSD-SET", c.ask("FSD ups"))
+			}
+			assert.Equal(t, `VAR ups ups.status "FSD OL"`, c.ask("GET VAR ups ups.status"))
+			admin := s.dialAs(admin)
+			if config.After == nil {
+				assert.Equal(t, "OK", admin.ask(`SET VAR ups ups.delay.shutdown "60"`))
+				synctest.Wait()
+			}
+			assert.Equal(t, `VAR ups ups.delay.shutdown "60"`, c.ask("GET VAR ups ups.delay.shutdown"))
+			require.NoError(t, s.Close())
+			config.After = s.Server
+		}
 	})
 }

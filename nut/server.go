@@ -1,5 +1,5 @@
-// Package nut serves UPSes by the protocol of Network UPS Tools (RFC 9271), which upsmon, upsc, Home
-// Assistant, Synology and many others speak.
+// Package nut serves UPSes by the protocol of Network UPS Tools (RFC 9271), which upsmon, upsc,
+// Home Assistant, Synology and many others speak.
 //
 //	bank := tripplite.NewBank()
 //	defer bank.Close()
@@ -39,8 +39,8 @@ type Config struct {
 	Every time.Duration
 	// Names are the names of units by path, such as "1-4.2:1.0", each with its own name first and then
 	// others, such as "qnapups". A unit without one is called by its port, as "ups-1-4.2". A single
-	// unit is called "ups", too, for as long as there is no other. LIST UPS has one name of each unit,
-	// since many clients take two names for two units.
+	// unit is called "ups", too, and for good once a client has called it so. LIST UPS has one name of
+	// each unit, since many clients take two names for two units.
 	Names map[string][]string
 	// Users may do more than read.
 	Users []User
@@ -53,6 +53,8 @@ type Config struct {
 	Version string
 	// Log gets who logs in, sets, commands, and fails to. Nil logs nothing.
 	Log *slog.Logger
+	// After is a closed Server whose place this one takes: what its clients set goes on, FSD too.
+	After *Server
 	// Connections is how many there may be at once; 1024 unless it is set.
 	Connections int
 }
@@ -63,6 +65,7 @@ type Server struct {
 	source Source
 	memory memory
 	log    *slog.Logger
+	told   map[string]told // to the server before this one, by path
 
 	ctx     context.Context // ends with Close
 	stop    context.CancelFunc
@@ -78,12 +81,17 @@ type Server struct {
 func NewServer(source Source, config Config) *Server {
 	s := &Server{
 		config: config, source: source, log: config.Log,
-		listeners: map[net.Listener]bool{}, sessions: map[*session]bool{},
+		listeners: map[net.Listener]bool{}, sessions: map[*session]bool{}, told: map[string]told{},
 	}
 	s.config.Every = cmp.Or(s.config.Every, 2*time.Second)
 	s.config.Connections = cmp.Or(s.config.Connections, 1024)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	if config.After != nil {
+		s.told = maps.Clone(config.After.told)
+		maps.Copy(s.told, config.After.memory.told())
+		s.config.After = nil // which is no more needed
 	}
 	s.memory.make = s.newUnit
 	for _, path := range slices.Sorted(maps.Keys(config.Names)) {
@@ -103,15 +111,19 @@ func (s *Server) newUnit(path string) *unit {
 	if len(names) == 0 {
 		names = []string{defaultName(path)}
 	}
+	before, ok := s.told[path]
+	if !ok {
+		before.delays = delays{shutdown: 20, start: 30}
+	}
 	return &unit{
-		info: tripplite.DeviceInfo{Path: path}, names: names, named: len(s.config.Names[path]) > 0, limits: limits,
-		version: s.config.Version, delays: delays{shutdown: 20, start: 30},
-		maxAge: max(maxAge, 3*s.config.Every),
+		info: tripplite.DeviceInfo{Path: path}, limits: limits, told: before,
+		names: names, named: len(s.config.Names[path]) > 0,
+		version: s.config.Version, maxAge: max(maxAge, 3*s.config.Every),
 	}
 }
 
-// settingsEvery is how often the settings of a unit are read, which tell its tests and timers, beside
-// the moments when they are likely to have changed.
+// settingsEvery is how often the settings of a unit are read, which tell its tests and timers,
+// beside the moments when they are likely to have changed.
 const settingsEvery = 30 * time.Second
 
 // watch keeps the memory fresh.
@@ -205,8 +217,8 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 }
 
-// begin serves a connection. Where there are too many, the one that has been idle the longest and is
-// not logged in makes room.
+// begin serves a connection. Where there are too many, the one that has been idle the longest and
+// is not logged in makes room.
 func (s *Server) begin(conn net.Conn) {
 	c := newSession(s, conn)
 	s.mu.Lock()

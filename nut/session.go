@@ -72,7 +72,8 @@ func (c *session) serve() {
 			return
 		}
 		c.last.Store(time.Now().UnixNano())
-		_ = c.conn.SetWriteDeadline(time.Now().Add(answerTimeout)) // a long answer is flushed as it is made
+		// A long answer is flushed as it is made.
+		_ = c.conn.SetWriteDeadline(time.Now().Add(answerTimeout))
 		goOn := true
 		if err == errLine {
 			c.fail("INVALID-ARGUMENT")
@@ -449,7 +450,9 @@ func (c *session) listUnits([]string) {
 }
 
 // list makes a request whose answer is a list.
-func list(what string, items func(*session, *unit, []string) ([]string, bool)) func(*session, *unit, []string) {
+func list(
+	what string, items func(*session, *unit, []string) ([]string, bool),
+) func(*session, *unit, []string) {
 	return func(c *session, u *unit, args []string) {
 		lines, ok := items(c, u, args)
 		if !ok {
@@ -577,7 +580,8 @@ func (c *session) instantCommand(args []string) {
 		c.fail("CMD-NOT-SUPPORTED")
 		return
 	}
-	user, ok := c.authorized("INSTCMD "+args[0]+" "+name, func(user *User) bool { return user.may(name) })
+	mayGive := func(user *User) bool { return user.may(name) }
+	user, ok := c.authorized("INSTCMD "+args[0]+" "+name, mayGive)
 	if !ok {
 		return
 	}
@@ -590,8 +594,8 @@ func (c *session) instantCommand(args []string) {
 		func() error { return c.server.do(u.info.Path, command) })
 }
 
-// commandOf makes a command of NUT's name and parameter. The times are those of ups.delay.shutdown and
-// ups.delay.start where the client gives none.
+// commandOf makes a command of NUT's name and parameter. The times are those of ups.delay.shutdown
+// and ups.delay.start where the client gives none.
 func commandOf(u *unit, name string, parameter []string) (tripplite.Command, error) {
 	seconds := 0
 	if len(parameter) > 0 {
@@ -605,7 +609,8 @@ func commandOf(u *unit, name string, parameter []string) (tripplite.Command, err
 	if is, ok := nutNames[name]; ok {
 		c.Name = is
 	}
-	i := slices.IndexFunc(u.commands, func(info tripplite.CommandInfo) bool { return info.Name == c.Name })
+	named := func(info tripplite.CommandInfo) bool { return info.Name == c.Name }
+	i := slices.IndexFunc(u.commands, named)
 	if i < 0 {
 		return c, errLine
 	}

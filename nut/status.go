@@ -6,8 +6,8 @@ import (
 	"github.com/tripplite-go/tripplite"
 )
 
-// status returns the words of ups.status in NUT's order. A unit that does not say whether it runs on
-// battery has none: an empty status counts as a dead UPS.
+// status returns the words of ups.status in NUT's order. A unit that does not say whether it runs
+// on battery has none: an empty status counts as a dead UPS.
 func status(u *unit) (string, bool) {
 	s := u.state.Status
 	onBattery, known := u.state.OnBattery()

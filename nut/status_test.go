@@ -61,8 +61,8 @@ func TestStatusWords(t *testing.T) {
 			ACPresent: no, Discharging: yes, ShutdownImminent: yes})}, "ALARM CAL OB DISCHRG LB"},
 		{"test that has ended", unit{settings: passed, state: withStatus(tripplite.Status{ACPresent: yes})},
 			"OL"},
-		{"forced shutdown", unit{fsd: true, state: withStatus(tripplite.Status{ACPresent: no})}, "FSD OB"},
-		{"everything", unit{fsd: true, settings: testing, state: state{
+		{"forced shutdown", unit{told: told{fsd: true}, state: withStatus(tripplite.Status{ACPresent: no})}, "FSD OB"},
+		{"everything", unit{told: told{fsd: true}, settings: testing, state: state{
 			Output: tripplite.Output{On: no},
 			Status: tripplite.Status{ACPresent: no, Discharging: yes, Charging: yes,
 				ShutdownImminent: yes, Overload: yes, NeedReplacement: yes, Buck: yes, Boost: yes}}},

@@ -28,7 +28,10 @@ func (t *tracking) begin(now time.Time) string {
 	if t.results == nil {
 		t.results = map[string]tracked{}
 	}
-	for len(t.order) > 0 && (len(t.order) >= maxTracked || now.Sub(t.results[t.order[0]].at) > trackedFor) {
+	for len(t.order) > 0 {
+		if len(t.order) < maxTracked && now.Sub(t.results[t.order[0]].at) <= trackedFor {
+			break
+		}
 		delete(t.results, t.order[0])
 		t.order = t.order[1:]
 	}

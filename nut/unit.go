@@ -34,11 +34,17 @@ type unit struct {
 	asked    bool      // for the settings and commands, since it is there
 	losses   int       // how often it was lost
 	at       time.Time // when the State came; zero while there is none
-	fsd      bool
-	delays   delays
-	limits   Limits
-	maxAge   time.Duration
-	version  string
+	told
+	limits  Limits
+	maxAge  time.Duration
+	version string
+}
+
+// told is what clients have told a server of a unit.
+type told struct {
+	fsd    bool
+	called bool // "ups", while it was the only one
+	delays delays
 }
 
 // delays are those of ups.delay.shutdown and ups.delay.start, in seconds.
@@ -76,11 +82,14 @@ func (u *unit) number(key string) (float64, bool) {
 
 // takes reports whether the unit takes a command.
 func (u *unit) takes(name string) bool {
-	return slices.ContainsFunc(u.commands, func(c tripplite.CommandInfo) bool { return c.Name == name })
+	named := func(c tripplite.CommandInfo) bool { return c.Name == name }
+	return slices.ContainsFunc(u.commands, named)
 }
 
 // hid reports whether the unit is a HID power device, which tells its timers.
-func (u *unit) hid() bool { return !u.takes(tripplite.ResetMinMax) && u.state.Config.Firmware.IsZero() }
+func (u *unit) hid() bool {
+	return !u.takes(tripplite.ResetMinMax) && u.state.Config.Firmware.IsZero()
+}
 
 // maxAge is how long a State may serve without a newer one, as in upsd, where units are read often
 // enough. A unit that is lost is stale at once: this is for a source that falls silent.
@@ -107,8 +116,9 @@ type memory struct {
 	make  func(path string) *unit
 }
 
-// take remembers a reading of the watch. It returns whether the settings, too, may have changed: the
-// unit was not known or lost, has gone to battery or come back, as for a test, or tests its battery.
+// take remembers a reading of the watch. It returns whether the settings, too, may have changed:
+// the unit was not known or lost, has gone to battery or come back, as for a test, or tests its
+// battery.
 func (m *memory) take(r tripplite.Reading, now time.Time) (changed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -132,7 +142,8 @@ func (m *memory) take(r tripplite.Reading, now time.Time) (changed bool) {
 	return changed
 }
 
-// refresh remembers a State that was read beside the watch, if the unit is there and it is the newest.
+// refresh remembers a State that was read beside the watch, if the unit is there and it is the
+// newest.
 func (m *memory) refresh(path string, state tripplite.State, now time.Time) {
 	m.update(path, func(u *unit) {
 		if !u.at.IsZero() && state.Time.After(u.state.Time) {
@@ -171,7 +182,8 @@ func (m *memory) update(path string, change func(*unit)) {
 }
 
 // list returns copies of all units. A single one is also called "ups", and listed so unless it was
-// given a name.
+// given a name. One that a client has called so keeps that name when other units come: to an upsmon
+// whose UPS is unknown all of a sudden, it is dead.
 func (m *memory) list() []unit {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -179,12 +191,23 @@ func (m *memory) list() []unit {
 	for i, u := range m.units {
 		all[i] = *u
 		switch {
-		case len(m.units) > 1 || m.named("ups"):
+		case m.named("ups") || len(m.units) > 1 && !u.called:
 		case u.named:
 			all[i].names = append(slices.Clip(u.names), "ups")
 		default:
 			all[i].names = append([]string{"ups"}, u.names...)
 		}
+	}
+	return all
+}
+
+// told returns what clients have told of each unit, by path.
+func (m *memory) told() map[string]told {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := map[string]told{}
+	for _, u := range m.units {
+		all[u.info.Path] = u.told
 	}
 	return all
 }
@@ -198,18 +221,22 @@ func (m *memory) named(name string) bool {
 func (m *memory) find(name string) (unit, bool) {
 	for _, u := range m.list() {
 		if slices.ContainsFunc(u.names, func(n string) bool { return strings.EqualFold(n, name) }) {
+			if strings.EqualFold(name, "ups") {
+				m.update(u.info.Path, func(u *unit) { u.called = true })
+			}
 			return u, true
 		}
 	}
 	return unit{}, false
 }
 
+const nameRunes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+
 // defaultName makes a name of a path, such as "ups-1-4.2" of "1-4.2:1.0".
 func defaultName(path string) string {
 	port, _, _ := strings.Cut(path, ":")
 	return "ups-" + strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '-', r == '_':
+		if r < 0x80 && strings.ContainsRune(nameRunes, r) {
 			return r
 		}
 		return '_'

@@ -43,8 +43,8 @@ func equal(a, b string) int {
 	return subtle.ConstantTimeCompare(x[:], y[:])
 }
 
-// may reports whether the user may give a command. "ALL" leaves out the watchdogs: one call arms one,
-// and a minute later the load is cut.
+// may reports whether the user may give a command. "ALL" leaves out the watchdogs: one call arms
+// one, and a minute later the load is cut.
 func (u *User) may(command string) bool {
 	return slices.Contains(u.Commands, command) ||
 		slices.Contains(u.Commands, "ALL") && !strings.Contains(command, "watchdog")

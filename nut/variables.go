@@ -166,12 +166,13 @@ func manufacturer(u *unit) (string, bool) { return known(u.info.Manufacturer) }
 func model(u *unit) (string, bool)        { return known(u.info.Model()) }
 func path(u *unit) (string, bool)         { return known(u.info.Path) }
 
-// serial leaves out what says nothing, and what is a firmware's label and shared by many units, such as
-// "FW-2263 E": clients take two units with one serial for the same.
+// serial leaves out what says nothing, and what is a firmware's label and shared by many units,
+// such as "FW-2263 E": clients take two units with one serial for the same.
 func serial(u *unit) (string, bool) {
 	text, ok := known(u.info.Serial)
 	switch upper := strings.ToUpper(text); {
-	case strings.HasPrefix(upper, "FW"), upper == "UNKNOWN", upper == "BLANK", strings.Trim(text, "0 ") == "":
+	case strings.HasPrefix(upper, "FW"), upper == "UNKNOWN", upper == "BLANK",
+		strings.Trim(text, "0 ") == "":
 		return "", false
 	}
 	return text, ok
@@ -215,8 +216,8 @@ func startAuto(u *unit) (string, bool) {
 	return map[bool]string{true: "yes", false: "no"}[on], ok
 }
 
-// testResult is there for every unit whose settings have been read, as QNAP wants it. A 2012 says 0 of a
-// test that was never made, and some units have none.
+// testResult is there for every unit whose settings have been read, as QNAP wants it. A 2012 says 0
+// of a test that was never made, and some units have none.
 func testResult(u *unit) (string, bool) {
 	result := u.settings.Test.Or(tripplite.TestNone)
 	text := map[tripplite.TestResult]string{

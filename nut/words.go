@@ -15,8 +15,8 @@ const (
 var errLine = errors.New("the line is none of words")
 
 // split returns the words of a line, as NUT's parser splits it: quotes make one word of several, a
-// backslash takes the next character as it is, "=" outside quotes is a word of its own, "#" begins a
-// comment, and characters outside of ASCII are dropped. It fails where a quote is not closed, a
+// backslash takes the next character as it is, "=" outside quotes is a word of its own, "#" begins
+// a comment, and characters outside of ASCII are dropped. It fails where a quote is not closed, a
 // comment follows words, or a limit is exceeded.
 func split(line string) (words []string, err error) {
 	var word strings.Builder

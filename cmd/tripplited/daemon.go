@@ -35,7 +35,8 @@ type daemon struct {
 	bank    *tripplite.Bank
 	sockets map[string][]net.Listener // that systemd passed, by their names
 	stopNUT func()
-	failed  chan error // why a server ended
+	nut     *nut.Server // the last one
+	failed  chan error  // why a server ended
 }
 
 // load reads the configuration.
@@ -213,7 +214,10 @@ func (d *daemon) serveNUT(listeners []net.Listener) {
 	if len(listeners) == 0 {
 		return // a server would read the units for nobody
 	}
-	server := nut.NewServer(d.bank, d.nutConfig)
+	config := d.nutConfig
+	config.After = d.nut
+	server := nut.NewServer(d.bank, config)
+	d.nut = server
 	d.stopNUT = func() { server.Close() }
 	for _, l := range listeners {
 		d.log.Info("NUT is served", "address", l.Addr().String())
