@@ -138,7 +138,16 @@ func TestADumpFieldEncodesWhatTheUnitWouldSend(t *testing.T) {
 			assert.Error(t, err, "%#02x of %v %s", id, value, how)
 		}
 	}
-	unknown := dumpField(t, dumpOf(t, "smart1500lcd").Fields(), 0x59, 0)
+	fields := dumpOf(t, "smart1500lcd").Fields()
+	volts := []byte{0x94, 0x04}
+	dumpField(t, fields, 0x18, 0).Put(volts, 0x03d9)
+	assert.Equal(t, unhex("d9 03"), volts, "98.5 V, low byte first")
+	status := []byte{0x46}
+	dumpField(t, fields, 0x32, 1).Put(status, 0)
+	dumpField(t, fields, 0x32, 3).Put(status, 1)
+	assert.Equal(t, unhex("4c"), status, "and the other flags stay")
+
+	unknown := dumpField(t, fields, 0x59, 0)
 	_, err := unknown.Encode(1)
 	assert.ErrorContains(t, err, "UPS.ffff0015.ffff007e is not understood")
 }
