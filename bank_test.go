@@ -284,3 +284,25 @@ func TestABankThatCanOpenNothingSaysWhy(t *testing.T) {
 }
 
 var _ host = (*usb.Host)(nil)
+
+func TestTheUnitsOfABankAreFoundByTheirPaths(t *testing.T) {
+	units := map[string]*Battery{}
+	for _, path := range []string{"1-1:1.0", "1-2:1.0", "1-3:1.0"} {
+		units[path], _ = open(t, "smart1500lcd", WithDeviceInfo(DeviceInfo{Path: path}))
+	}
+	bank := BankOf(units["1-2:1.0"], units["1-1:1.0"], units["1-3:1.0"])
+	defer bank.Close()
+	for path, unit := range units {
+		found, ok := bank.Battery(path)
+		assert.True(t, ok, path)
+		assert.Same(t, unit, found, path)
+	}
+	for _, path := range []string{"", "1-4:1.0", "1-1"} {
+		found, ok := bank.Battery(path)
+		assert.False(t, ok, path)
+		assert.Nil(t, found, path)
+	}
+	require.NoError(t, bank.Close())
+	_, ok := bank.Battery("1-1:1.0")
+	assert.False(t, ok, "a closed Bank has none")
+}

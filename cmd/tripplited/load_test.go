@@ -1,0 +1,111 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tripplite-go/tripplite/internal/program"
+)
+
+// TestFiveHundredConnections measures, for docs/performance.md: 250 clients ask ten times a second
+// for a minute, beside 250 that are silent, never read or never end a line.
+func TestFiveHundredConnections(t *testing.T) {
+	if os.Getenv("LOAD") == "" {
+		t.Skip("this measures for a minute: LOAD=1 go test -run FiveHundred -v ./cmd/tripplited")
+	}
+	binary := filepath.Join(t.TempDir(), "tripplited")
+	built, err := exec.Command(program.Find(t, "go"), "build", "-o", binary, ".").CombinedOutput()
+	require.NoError(t, err, "%s", built)
+	config := program.Write(t, t.TempDir(), "tripplited.toml",
+		"[http]\nlisten = []\n[nut]\nlisten = [\"127.0.0.1:0\"]\n")
+	daemon := exec.Command(binary, "--config", config, "--replay", "smart1500lcd")
+	log := program.NewOutput()
+	daemon.Stderr = log
+	require.NoError(t, daemon.Start())
+	defer func() {
+		_ = daemon.Process.Signal(os.Interrupt)
+		require.NoError(t, daemon.Wait())
+	}()
+	address := log.Await(t, `NUT is served" address=(\S+)`)[1]
+	dial := func() net.Conn {
+		conn, err := net.Dial("tcp", address)
+		require.NoError(t, err)
+		return conn
+	}
+	end := time.Now().Add(time.Minute)
+	for i := range 250 {
+		conn := dial()
+		defer conn.Close()
+		_ = conn.SetDeadline(end)
+		switch {
+		case i < 100: // never reads
+			go func() {
+				for {
+					if _, err := io.WriteString(conn, strings.Repeat("LIST VAR ups\n", 100)); err != nil {
+						return
+					}
+				}
+			}()
+		case i < 175: // never ends a line
+			go func() {
+				for time.Now().Before(end) {
+					if _, err := io.WriteString(conn, "G"); err != nil {
+						return
+					}
+					time.Sleep(time.Second)
+				}
+			}()
+		}
+	}
+	var mu sync.Mutex
+	var took []time.Duration
+	var all sync.WaitGroup
+	for i := range 250 {
+		conn := dial()
+		all.Go(func() {
+			defer conn.Close()
+			in := bufio.NewReader(conn)
+			time.Sleep(time.Duration(i) * 100 * time.Millisecond / 250) // not all at once
+			for time.Now().Before(end) {
+				began := time.Now()
+				fmt.Fprintln(conn, "GET VAR ups ups.status")
+				line, err := in.ReadString('\n')
+				if err != nil || line != "VAR ups ups.status \"OL\"\n" {
+					t.Errorf("%q %v", line, err)
+					return
+				}
+				mu.Lock()
+				took = append(took, time.Since(began))
+				mu.Unlock()
+				time.Sleep(100 * time.Millisecond)
+			}
+		})
+	}
+	most := 0
+	for time.Now().Before(end) {
+		time.Sleep(time.Second)
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", daemon.Process.Pid))
+		kb := 0
+		if found := regexp.MustCompile(`VmRSS:\s+(\d+)`).FindSubmatch(text); found != nil {
+			_, _ = fmt.Sscan(string(found[1]), &kb)
+		}
+		most = max(most, kb)
+	}
+	all.Wait()
+	slices.Sort(took)
+	t.Logf("%d answers: median %v, 99 %% within %v, the longest %v; resident %.1f MB at most",
+		len(took), took[len(took)/2], took[len(took)*99/100], took[len(took)-1], float64(most)*1024/1e6)
+}
