@@ -302,7 +302,4 @@ func TestTheUnitsOfABankAreFoundByTheirPaths(t *testing.T) {
 		assert.False(t, ok, path)
 		assert.Nil(t, found, path)
 	}
-	require.NoError(t, bank.Close())
-	_, ok := bank.Battery("1-1:1.0")
-	assert.False(t, ok, "a closed Bank has none")
 }
