@@ -64,6 +64,7 @@ func TestFramedUnitsThatAreLateAndSpeakTwiceAreReadRight(t *testing.T) {
 		for range 2 {
 			assert.JSONEq(t, expected(t, name), asExpected(t, b))
 		}
+		time.Sleep(time.Second) // until the last reply has come a second time
 		// It repeats its previous reply to a letter that it does not know.
 		u.Framed().SetManners(capture.Manners{Unknown: "L"})
 		state, err := b.Get(t.Context())

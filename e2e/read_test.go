@@ -182,7 +182,7 @@ func TestTheChemistryOfTheBatteryIsRead(t *testing.T) {
 	assert.Equal(t, "PbAC\n", ran.stdout, ran.stderr)
 }
 
-func TestAGetCostsTenTransfers(t *testing.T) {
+func TestAGetCostsElevenTransfers(t *testing.T) {
 	u := attachOne(t, "smart1500lcd")
 	b := u.open()
 	_, err := b.Get(t.Context())
@@ -190,7 +190,7 @@ func TestAGetCostsTenTransfers(t *testing.T) {
 	u.ResetCounts()
 	_, err = b.Get(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, 10, u.Counts().Transfers())
+	assert.Equal(t, 11, u.Counts().Transfers())
 }
 
 func TestWhereTheDescriptorComesFrom(t *testing.T) {

@@ -322,7 +322,7 @@ func TestABankReadsSideBySide(t *testing.T) {
 			}
 		})
 		for _, u := range units {
-			assert.Equal(t, 10*medianOf, u.Counts().Transfers(), "looking for new units costs those that are open nothing")
+			assert.Equal(t, 11*medianOf, u.Counts().Transfers(), "looking for new units costs those that are open nothing")
 		}
 		t.Logf("5 ms for each transfer: Get of one unit %v, of eight %v, %.2f times", one.Round(time.Millisecond), all.Round(time.Millisecond), float64(all)/float64(one))
 		if all < one*3/2 {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,6 +87,7 @@ func (c *session) serve() {
 		if c.out.Flush() != nil || !goOn {
 			return
 		}
+		runtime.Gosched() // so that clients which flood keep no other waiting for a whole time slice
 	}
 }
 
