@@ -259,6 +259,23 @@ func TestUpsmonAsSecondaryShutsDownOnFSD(t *testing.T) {
 	loggedIn(t, s, 1) // it has gone, which the primary waits for
 }
 
+// A secondary gives the primary its HOSTSYNC to tell it, and then shuts down by itself.
+func TestUpsmonAsSecondaryShutsDownOnALowBatteryThatLasts(t *testing.T) {
+	s, ups, _, m := upsmonOf(t, secondary, "secondary")
+	ups.PowerFailure()
+	m.told("ONBATT", 1)
+	ups.PowerReturns()
+	m.told("ONLINE", 1)
+	ups.LowBattery()
+	polled(t, s)
+	require.False(t, m.isDown())
+	ups.PowerFailure()
+	m.told("LOWBATT", 1)
+	eventually(t, "the shutdown", m.isDown)
+	u, _ := s.memory.find("ups")
+	require.False(t, u.fsd, "it may not tell the others")
+}
+
 func TestUpsmonTakesALostUnitForNoOutage(t *testing.T) {
 	s, ups, _, m := upsmonOf(t, mon, "primary")
 	ups.Unplug()
@@ -273,20 +290,24 @@ func TestUpsmonTakesALostUnitForNoOutage(t *testing.T) {
 
 // Units leave the bus just when power fails. upsmon gives them its DEADTIME of 15 s.
 func TestUpsmonOutlastsAUnitThatLeavesTheBusForEightSecondsOnBattery(t *testing.T) {
-	s, ups, _, m := upsmonOf(t, mon, "primary")
-	ups.PowerFailure()
-	m.told("ONBATT", 1)
-	ups.Unplug()
-	gone := time.NewTimer(8 * time.Second) // nothing but the clock tells of it
-	m.told("COMMBAD", 1)
-	<-gone.C
-	ups.Replug()
-	m.told("COMMOK", 1)
-	polled(t, s)
-	require.False(t, m.isDown())
-	require.NotContains(t, m.log.String(), "told FSD")
-	ups.PowerReturns()
-	m.told("ONLINE", 1)
+	for _, user := range []User{mon, secondary} {
+		t.Run(user.Upsmon, func(t *testing.T) {
+			s, ups, _, m := upsmonOf(t, user, user.Upsmon)
+			ups.PowerFailure()
+			m.told("ONBATT", 1)
+			ups.Unplug()
+			gone := time.NewTimer(8 * time.Second) // nothing but the clock tells of it
+			m.told("COMMBAD", 1)
+			<-gone.C
+			ups.Replug()
+			m.told("COMMOK", 1)
+			polled(t, s)
+			require.False(t, m.isDown())
+			require.NotContains(t, m.log.String(), "told FSD")
+			ups.PowerReturns()
+			m.told("ONLINE", 1)
+		})
+	}
 }
 
 func TestUpsmonOutlastsARestartOfTheServer(t *testing.T) {
