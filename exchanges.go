@@ -184,9 +184,7 @@ func (f *framedField) encode(value float64) (uint32, error) {
 // most returns the highest number that the bytes can say.
 func (f *framedField) most() float64 {
 	p := f.part
-	bases := map[coding]float64{bigEndian: 256, packedDigits: 256, hexDigits: 16, decimalDigits: 10}
-	base := bases[p.coding]
-	most := math.Pow(base, float64(p.bytes)) - 1
+	most := math.Pow(float64(p.coding.base()), float64(p.bytes)) - 1
 	if p.mask != 0 {
 		most = 1
 	}

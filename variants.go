@@ -406,8 +406,7 @@ func (p *part) number(data []byte) (n uint32, known bool) {
 			n = n<<8 | uint32(c)
 		}
 	case hexDigits, decimalDigits:
-		base := map[coding]int{hexDigits: 16, decimalDigits: 10}[p.coding]
-		digits, err := strconv.ParseUint(string(b), base, 32)
+		digits, err := strconv.ParseUint(string(b), p.coding.base(), 32)
 		if err != nil {
 			return 0, false
 		}
@@ -420,6 +419,11 @@ func (p *part) number(data []byte) (n uint32, known bool) {
 		return n, known
 	}
 	return n, true
+}
+
+// base is how many values a byte can say.
+func (c coding) base() int {
+	return map[coding]int{bigEndian: 256, packedDigits: 256, hexDigits: 16, decimalDigits: 10}[c]
 }
 
 func (p *part) shift() int { return bits.TrailingZeros32(p.mask) }
