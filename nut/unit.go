@@ -230,7 +230,11 @@ func (m *memory) find(name string) (unit, bool) {
 	return unit{}, false
 }
 
+// nameRunes are what clients take without quotes.
 const nameRunes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+
+// ValidName reports whether a UPS can have a name: letters, digits, "-", "_" and ".".
+func ValidName(name string) bool { return name != "" && strings.Trim(name, nameRunes) == "" }
 
 // defaultName makes a name of a path, such as "ups-1-4.2" of "1-4.2:1.0".
 func defaultName(path string) string {

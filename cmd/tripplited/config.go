@@ -177,9 +177,6 @@ func checkAddress(address string) error {
 	return err
 }
 
-// nameLetters are what a name of a UPS may have: what clients take without quotes.
-const nameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
-
 func (u *unitsConfig) check() error {
 	var wrong []error
 	add := func(format string, args ...any) {
@@ -191,7 +188,7 @@ func (u *unitsConfig) check() error {
 	names := map[string]string{}
 	for _, path := range slices.Sorted(maps.Keys(u.Names)) {
 		for _, name := range u.Names[path] {
-			if strings.Trim(name, nameLetters) != "" || name == "" {
+			if !nut.ValidName(name) {
 				add("names: %q is no name of a UPS: letters, digits, '-', '_' and '.'", name)
 			}
 			other, taken := names[strings.ToLower(name)]
