@@ -109,7 +109,7 @@ func (s *Server) newUnit(path string) *unit {
 	}
 	names := s.config.Names[path]
 	if len(names) == 0 {
-		names = []string{defaultName(path)}
+		names = []string{DefaultName(path)}
 	}
 	before, ok := s.told[path]
 	if !ok {

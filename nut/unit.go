@@ -236,8 +236,8 @@ const nameRunes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 // ValidName reports whether a UPS can have a name: letters, digits, "-", "_" and ".".
 func ValidName(name string) bool { return name != "" && strings.Trim(name, nameRunes) == "" }
 
-// defaultName makes a name of a path, such as "ups-1-4.2" of "1-4.2:1.0".
-func defaultName(path string) string {
+// DefaultName makes a name of a path, such as "ups-1-4.2" of "1-4.2:1.0".
+func DefaultName(path string) string {
 	port, _, _ := strings.Cut(path, ":")
 	return "ups-" + strings.Map(func(r rune) rune {
 		if r < 0x80 && strings.ContainsRune(nameRunes, r) {
