@@ -189,7 +189,7 @@ func (m *upsmon) isDown() bool {
 // loggedIn waits until that many are logged in to the unit.
 func loggedIn(t testing.TB, s *Server, n int) {
 	t.Helper()
-	eventually(t, fmt.Sprint(n, " logins"), func() bool { return len(s.clients("1-1:1.0")) == n })
+	eventually(t, fmt.Sprint(n, " logins"), func() bool { return len(s.Clients("1-1:1.0")) == n })
 }
 
 // polled waits until upsmon has asked twice more, the second time of a state that lasts.

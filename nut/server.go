@@ -266,8 +266,16 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// clients returns the addresses of those that are logged in to a unit.
-func (s *Server) clients(path string) []string {
+// ForceShutdown tells every upsmon of the unit at a path to shut its host down (FSD), as a primary
+// does. Nothing takes it back.
+func (s *Server) ForceShutdown(path string) {
+	s.log.Warn("FSD: every upsmon of the UPS shuts its host down", "path", path)
+	s.memory.update(path, func(u *unit) { u.fsd = true })
+}
+
+// Clients returns the addresses of those that are logged in to the unit at a path. An upsmon logs
+// out once it shuts its host down.
+func (s *Server) Clients(path string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var all []string

@@ -357,7 +357,7 @@ func (c *session) setFSD(args []string) {
 }
 
 func (c *session) numLogins(u *unit, args []string) {
-	c.say("NUMLOGINS %s %d", args[0], len(c.server.clients(u.info.Path)))
+	c.say("NUMLOGINS %s %d", args[0], len(c.server.Clients(u.info.Path)))
 }
 
 // describeUnit returns what a unit is, in a few words.
@@ -509,7 +509,7 @@ func (c *session) ranges(u *unit, args []string) (lines []string, ok bool) {
 }
 
 func (c *session) clientItems(u *unit, _ []string) ([]string, bool) {
-	return c.server.clients(u.info.Path), true
+	return c.server.Clients(u.info.Path), true
 }
 
 func (c *session) setTracking(args []string) {

@@ -1,0 +1,153 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Step is one thing that is done when the computer goes down.
+type Step struct {
+	Name string
+	// Does says in a sentence without its end what the step does, such as "The UPS is told to switch
+	// its load off after 3m".
+	Does string
+	// Timeout is how long it may take before the next one begins; 0 is for as long as it takes.
+	Timeout time.Duration
+	// Do does it, and ends with ctx. It is not called in a dry run.
+	Do func(ctx context.Context, s *Situation) error
+	// Try says in a dry run what Do would do just now, and touches nothing; nil where Does says it.
+	Try func(ctx context.Context, s *Situation) (string, error)
+}
+
+// errLate is that of a step which has not ended in its time.
+var errLate = errors.New("not done in its time")
+
+// run does the step. One that does not end with its context is left behind, so that it holds up
+// nothing.
+func (s *Step) run(ctx context.Context, situation *Situation, armed bool) error {
+	cancel := context.CancelFunc(func() {})
+	if s.Timeout > 0 {
+		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, errLate)
+	}
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		if armed {
+			done <- s.Do(ctx, situation)
+			return
+		}
+		done <- s.try(ctx, situation)
+	}()
+	select {
+	case err := <-done:
+		if err != nil && context.Cause(ctx) == errLate {
+			return fmt.Errorf("%w: %w", errLate, err)
+		}
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-done:
+		return errors.Join(context.Cause(ctx), err)
+	case <-time.After(grace):
+		return context.Cause(ctx)
+	}
+}
+
+// grace is how long a step may take to end once its time is over.
+const grace = 5 * time.Second
+
+func (s *Step) try(ctx context.Context, situation *Situation) error {
+	would := s.Does
+	if s.Try != nil {
+		text, err := s.Try(ctx, situation)
+		if err != nil {
+			return err
+		}
+		would = text
+	}
+	situation.guard.log.Warn("dry run: nothing is done", "would", would)
+	return nil
+}
+
+// Situation is what the steps of one shutdown know.
+type Situation struct {
+	guard *Guard
+
+	mu   sync.Mutex
+	told bool // a UPS that it cuts the load, so that the power comes back
+}
+
+// Why returns why the computer goes down.
+func (s *Situation) Why() string { return s.guard.Status().Why }
+
+// LinePower reports whether there is line power again: every unit is there and says so.
+func (s *Situation) LinePower() bool { return linePower(s.guard.Status().Decision) }
+
+// Cut notes that a UPS has been told to cut the load, or may have been.
+func (s *Situation) Cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told = true
+}
+
+func (s *Situation) cuts() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.told
+}
+
+// PowerOff makes the step that ends the computer. If there is line power again and no UPS has been
+// told to cut the load, nothing would switch the computer on again: it is restarted instead.
+// Where reboot is nil it is not.
+func PowerOff(off, reboot func(context.Context) error, timeout time.Duration) Step {
+	restarts := func(s *Situation) bool { return reboot != nil && !s.cuts() && s.LinePower() }
+	return Step{
+		Name: "power off", Does: "The system is asked to power off", Timeout: timeout,
+		Do: func(ctx context.Context, s *Situation) error {
+			act := off
+			if restarts(s) {
+				s.guard.log.Warn("there is line power again, and no UPS cuts the load: " +
+					"the computer restarts instead of going off, since nothing would switch it on")
+				act = reboot
+			}
+			var last error
+			for { // it is the one step that must not fail
+				if last = act(ctx); last == nil {
+					return nil
+				}
+				s.guard.log.Error("power off", "err", last)
+				select {
+				case <-ctx.Done():
+					return last
+				case <-time.After(retry):
+				}
+			}
+		},
+		Try: func(_ context.Context, s *Situation) (string, error) {
+			if restarts(s) {
+				return "The system is asked to restart, since there is line power again", nil
+			}
+			return "The system is asked to power off", nil
+		},
+	}
+}
+
+// retry is the time between two tries of what may be tried again.
+const retry = 5 * time.Second
+
+// Hook makes a step that runs a command, without a shell. It finds why the computer goes down in
+// TRIPPLITE_WHY.
+func Hook(command []string, timeout time.Duration) Step {
+	return Step{
+		Name: "hook " + command[0], Does: "The command " + strings.Join(command, " ") + " runs",
+		Timeout: timeout,
+		Do: func(ctx context.Context, s *Situation) error {
+			return runCommand(ctx, command, "TRIPPLITE_WHY="+s.Why())
+		},
+	}
+}
