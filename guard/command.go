@@ -39,3 +39,8 @@ func (l *limited) Write(p []byte) (int, error) {
 	}
 	return len(p), nil
 }
+
+// Command makes a function that runs a command, for [PowerOff].
+func Command(args []string) func(context.Context) error {
+	return func(ctx context.Context) error { return runCommand(ctx, args) }
+}

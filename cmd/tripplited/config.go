@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -21,11 +22,16 @@ import (
 
 // config is the configuration file. deploy/tripplited.toml explains each key.
 type config struct {
+	StateDirectory string `toml:"state_directory"`
+
 	Units unitsConfig
 	HTTP  httpConfig
 	NUT   nutConfig
 	Low   map[string]lowConfig
 	Log   logConfig
+	Guard guardConfig
+
+	guards bool // the file has a table [guard]
 }
 
 type unitsConfig struct {
@@ -73,8 +79,24 @@ func defaults() config {
 		NUT: nutConfig{
 			Listen: []string{"127.0.0.1:3493"}, Every: 2 * time.Second, Connections: 1024,
 		},
-		Log: logConfig{Format: "logfmt"},
+		Log: logConfig{Format: "logfmt"}, Guard: guardDefaults(),
 	}
+}
+
+// usualStateDir is where systemd has the StateDirectory of deploy/tripplited.service.
+const usualStateDir = "/var/lib/tripplited"
+
+// stateDir returns the directory of what has to last.
+func (c *config) stateDir() string {
+	return cmp.Or(c.StateDirectory, os.Getenv("STATE_DIRECTORY"), usualStateDir)
+}
+
+// nameOf returns the name of the UPS at a path.
+func (c *config) nameOf(path string) string {
+	if names := c.Units.Names[path]; len(names) > 0 {
+		return names[0]
+	}
+	return nut.DefaultName(path)
 }
 
 // load reads a configuration file, or the defaults for "".
@@ -106,6 +128,7 @@ func (c *config) parse(text string) error {
 		}
 		wrong = append(wrong, err)
 	}
+	c.guards = known.IsDefined("guard")
 	return errors.Join(append(wrong, c.check())...)
 }
 
@@ -166,7 +189,8 @@ func (c *config) check() error {
 	if c.Log.Format != "logfmt" && c.Log.Format != "json" {
 		add("log.format is %q, and must be \"logfmt\" or \"json\"", c.Log.Format)
 	}
-	return errors.Join(append(wrong, c.Units.check(), c.checkLow(), c.NUT.checkUsers())...)
+	return errors.Join(append(wrong, c.Units.check(), c.checkLow(), c.NUT.checkUsers(),
+		c.checkGuard())...)
 }
 
 func checkAddress(address string) error {

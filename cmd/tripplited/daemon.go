@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/tripplite-go/tripplite"
 	"github.com/tripplite-go/tripplite/collector"
+	"github.com/tripplite-go/tripplite/guard"
 	"github.com/tripplite-go/tripplite/internal/serve"
 	"github.com/tripplite-go/tripplite/nut"
 )
@@ -35,8 +37,9 @@ type daemon struct {
 	bank    *tripplite.Bank
 	sockets map[string][]net.Listener // that systemd passed, by their names
 	stopNUT func()
-	nut     *nut.Server // the last one
-	failed  chan error  // why a server ended
+	nut     atomic.Pointer[nut.Server] // the last one
+	guard   *guard.Guard
+	failed  chan error // why a server ended
 }
 
 // load reads the configuration.
@@ -82,6 +85,14 @@ func closeAll(listeners []net.Listener) {
 	}
 }
 
+// paths returns the paths of the units, if the file names them.
+func (d *daemon) paths() []string {
+	if d.replay != nil {
+		return nil
+	}
+	return d.config.Units.Paths
+}
+
 // serve serves until ctx is done.
 func (d *daemon) serve(ctx context.Context) (err error) {
 	if d.sockets, err = activation.ListenersWithNames(); err != nil {
@@ -92,11 +103,7 @@ func (d *daemon) serve(ctx context.Context) (err error) {
 			return fmt.Errorf("systemd passes a socket %q: FileDescriptorName= must be http or nut", name)
 		}
 	}
-	paths := d.config.Units.Paths
-	if d.replay != nil {
-		paths = nil
-	}
-	if d.bank, err = serve.Open(paths, d.replay, d.log); err != nil {
+	if d.bank, err = serve.Open(d.paths(), d.replay, d.log); err != nil {
 		return err
 	}
 	defer d.bank.Close()
@@ -114,6 +121,8 @@ func (d *daemon) serve(ctx context.Context) (err error) {
 	defer d.servePages(source, pages, describe(clients))()
 	d.serveNUT(clients)
 	defer func() { d.stopNUT() }() // of the last reload
+
+	defer d.runGuard(ctx)()
 
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, reloadSignals...)
@@ -215,9 +224,9 @@ func (d *daemon) serveNUT(listeners []net.Listener) {
 		return // a server would read the units for nobody
 	}
 	config := d.nutConfig
-	config.After = d.nut
+	config.After = d.nut.Load()
 	server := nut.NewServer(d.bank, config)
-	d.nut = server
+	d.nut.Store(server)
 	d.stopNUT = func() { server.Close() }
 	for _, l := range listeners {
 		d.log.Info("NUT is served", "address", l.Addr().String())

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -19,8 +20,16 @@ import (
 // cli is the command line.
 type cli struct {
 	Config string   `placeholder:"FILE" help:"Read this TOML file, as deploy/tripplited.toml is one."`
-	Check  bool     `name:"check-config" help:"Say what would be served, and exit with 0 or 1."`
 	Replay []string `sep:"none" placeholder:"NAME|FILE" help:"Serve a capture instead; repeatable."`
+
+	Check     bool `name:"check-config" help:"Say what would be done, and exit with 0 or 1."`
+	KillPower bool `help:"Have the UPS cut the power, if the guard left that to be done, and exit."`
+
+	Serve struct{} `cmd:"" default:"1" help:"Serve the units. This is what it does without a command."`
+	Guard struct {
+		Status struct{} `cmd:"" help:"Say what the guard does, and what it did last."`
+		Plan   struct{} `cmd:"" help:"Read the units and say what would happen if line power failed."`
+	} `cmd:"" help:"Look at what takes the computer down."`
 
 	Version kong.VersionFlag `help:"Print the version."`
 }
@@ -47,7 +56,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { done = true }),
 	)
-	_, err := parser.Parse(args)
+	parsed, err := parser.Parse(args)
 	switch {
 	case done:
 		return 0
@@ -60,13 +69,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "tripplited: %v\n", err)
 		return 1
 	}
-	if c.Check {
-		_, err := io.WriteString(stdout, d.config.describe(d.nutConfig))
-		return map[bool]int{true: 1}[err != nil]
-	}
-	if err := d.serve(ctx); err != nil {
-		d.log.Error("cannot serve", "err", err)
+	if err := d.run(ctx, parsed.Command(), &c, stdout); err != nil {
+		d.log.Error("cannot go on", "err", err)
 		return 1
 	}
 	return 0
+}
+
+// run does what a command says.
+func (d *daemon) run(ctx context.Context, command string, c *cli, stdout io.Writer) error {
+	switch {
+	case command == "guard status":
+		return d.guardStatus(stdout, time.Now())
+	case command == "guard plan":
+		return d.guardPlan(ctx, stdout)
+	case c.Check:
+		_, err := io.WriteString(stdout, d.config.describe(d.nutConfig)+d.describeGuard())
+		return err
+	case c.KillPower:
+		return d.killPower(ctx)
+	}
+	return d.serve(ctx)
 }

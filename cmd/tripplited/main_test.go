@@ -291,7 +291,7 @@ func TestLogsAsJSON(t *testing.T) {
 	file := program.Write(t, t.TempDir(), "tripplited.toml", "log.format = \"json\"")
 	var output bytes.Buffer
 	run(t.Context(), []string{"--replay=nosuch", "--config", file}, io.Discard, &output)
-	require.Regexp(t, `^\{.*"level":"ERROR","msg":"cannot serve".*\}\n$`, output.String())
+	require.Regexp(t, `^\{.*"level":"ERROR","msg":"cannot go on".*\}\n$`, output.String())
 }
 
 func TestCheckConfig(t *testing.T) {
@@ -305,6 +305,7 @@ func TestCheckConfig(t *testing.T) {
 		{"nothing", "", `units: every UPS attached
 pages and metrics: 127.0.0.1:6969
 NUT: 127.0.0.1:3493, for reading only
+guard: none
 `},
 		{"all", "[units]\npaths = [\"1-4.2:1.0\", \"1-1:1.0\"]\n[http]\nlisten = []\n" +
 			"[nut]\nlisten = [\"127.0.0.1:3493\", \"[::1]:3493\"]\n" + certificate + user +
@@ -313,10 +314,12 @@ pages and metrics: not served
 NUT: 127.0.0.1:3493, [::1]:3493, with STARTTLS
 user admin: upsmon primary, SET, beeper.disable
 user watcher: nothing but to read
+guard: none
 `},
 		{"no server", "http.listen = []\nnut.listen = []\n", `units: every UPS attached
 pages and metrics: not served
 NUT: not served
+guard: none
 `},
 	} {
 		t.Run(test.name, func(t *testing.T) {
