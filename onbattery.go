@@ -21,6 +21,7 @@ type OnBattery struct {
 	known, now bool      // whether anything is believed, and what
 	since      time.Time // of the State that first showed it
 	lost       bool      // the unit was lost since the last State
+	resumed    bool      // an earlier run of the program believed it, and no State has told yet
 
 	changing     bool // States show something else than what is believed
 	changesTo    bool
@@ -46,6 +47,17 @@ func (o *OnBattery) Observe(state State, err error) (changed bool) {
 	switch {
 	case !ok:
 		return false
+	case o.resumed && onBattery:
+		o.resumed = false
+		if o.since.After(state.Time) { // by a clock that was wrong
+			o.since = state.Time
+		}
+		return false
+	case o.resumed && state.Announced:
+		return false
+	case o.resumed:
+		o.resumed, o.now, o.since = false, false, state.Time
+		return true
 	case o.known && onBattery == o.now:
 		if !state.Announced {
 			o.changing = false
@@ -86,7 +98,28 @@ func (o *OnBattery) Get() (onBattery, known bool) { return o.now, o.known }
 // nothing is believed.
 func (o *OnBattery) Since() time.Time { return o.since }
 
-// LostOnBattery reports whether the unit was lost while its load was believed to run on battery,
-// and has not been back since. That is neither a power failure nor proof of line power: whoever
-// shuts computers down has to decide what it means.
-func (o *OnBattery) LostOnBattery() bool { return o.lost && o.known && o.now }
+// Shows returns what the States show now, believed or not, and since when: a change that waits to
+// be believed, or else what is believed.
+func (o *OnBattery) Shows() (onBattery bool, since time.Time, known bool) {
+	if o.changing {
+		return o.changesTo, o.changedSince, true
+	}
+	return o.now, o.since, o.known
+}
+
+// LostOnBattery reports whether the unit was lost while the States showed that its load runs on
+// battery, and has not been back since. One State suffices, though nothing is believed yet: USB
+// drops just when line power fails. That is neither a power failure nor proof of line power:
+// whoever shuts computers down has to decide what it means.
+func (o *OnBattery) LostOnBattery() bool {
+	onBattery, _, _ := o.Shows()
+	return o.lost && onBattery
+}
+
+// Resume goes on with a power failure that an earlier run of the program believed. Call it before
+// the first Observe. Until there is a State, the unit counts as lost on battery. The first State
+// that tells is believed at once: if it shows battery, the failure has lasted since then; if it is
+// whole and shows line power, the failure is over.
+func (o *OnBattery) Resume(since time.Time) {
+	o.known, o.now, o.since, o.lost, o.resumed = true, true, since, true, true
+}

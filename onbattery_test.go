@@ -108,21 +108,100 @@ func TestOnBatterySaysSinceWhen(t *testing.T) {
 
 func TestLostOnBatteryIsAStateOfItsOwn(t *testing.T) {
 	for timeline, lost := range map[string]bool{
-		"-x":   true,
-		"-xxx": true,
-		"-xcx": true,
-		"-x0":  true,
-		"-x-":  false,
-		"-x+":  false,
-		"+x":   false,
-		"x":    false,
-		"-c":   false,
-		"-":    false,
+		"---x":    true,
+		"---xxx":  true,
+		"---xcx":  true,
+		"---x0":   true,
+		"---x-":   false,
+		"---x+":   false,
+		"---c":    false,
+		"---":     false,
+		"+++x":    false,
+		"x":       false,
+		"?x":      false,
+		"-x":      true, // the failure is not believed yet
+		"+++-x":   true,
+		"+++bx":   true,
+		"+++-+x":  false,
+		"---+x":   false, // the return is not believed yet
+		"---px":   false,
+		"---+-x":  true,
+		"---+-+x": false,
+		"---+++x": false,
 	} {
-		var rule OnBattery
+		rule := OnBattery{Hold: 2 * time.Second}
 		observed(t, &rule, timeline)
 		assert.Equal(t, lost, rule.LostOnBattery(), timeline)
 	}
+}
+
+func TestOnBatteryShowsWhatIsNotBelievedYet(t *testing.T) {
+	for timeline, row := range map[string]struct {
+		onBattery, known bool
+		since            int // second
+	}{
+		"":       {},
+		"?":      {},
+		"-":      {true, true, 0},
+		"---":    {true, true, 0},
+		"+++-":   {true, true, 3},
+		"+++b":   {true, true, 3},
+		"+++-+":  {false, true, 0},
+		"++++":   {false, true, 0},
+		"---+":   {false, true, 3},
+		"---+x":  {false, true, 3},
+		"---+++": {false, true, 3},
+	} {
+		rule := OnBattery{Hold: 2 * time.Second}
+		observed(t, &rule, timeline)
+		onBattery, since, known := rule.Shows()
+		assert.Equal(t, row.onBattery, onBattery, timeline)
+		assert.Equal(t, row.known, known, timeline)
+		if row.known {
+			assert.Equal(t, started.Add(time.Duration(row.since)*time.Second), since, timeline)
+		}
+	}
+}
+
+func TestOnBatteryResumesAFailureThatAnEarlierRunSaw(t *testing.T) {
+	before := started.Add(-time.Hour)
+	for timeline, row := range map[string]struct {
+		told            string
+		onBattery, lost bool
+		since           time.Time
+	}{
+		"":     {"", true, true, before},
+		"xx?":  {"...", true, false, before},
+		"x":    {".", true, true, before},
+		"-":    {".", true, false, before},
+		"b":    {".", true, false, before},
+		"D":    {".", true, false, before},
+		"-+":   {"..", true, false, before},
+		"-+++": {"...R", false, false, started.Add(time.Second)},
+		"+":    {"R", false, false, started},
+		"p":    {".", true, false, before},
+		"ppp":  {"...", true, false, before},
+		"x+":   {".R", false, false, started.Add(time.Second)},
+		"p+":   {".R", false, false, started.Add(time.Second)},
+		"+-":   {"R.", false, false, started},
+		"+---": {"R..F", true, false, started.Add(time.Second)},
+	} {
+		rule := OnBattery{Hold: 2 * time.Second}
+		rule.Resume(before)
+		assert.Equal(t, row.told, observed(t, &rule, timeline), timeline)
+		onBattery, known := rule.Get()
+		assert.True(t, known, timeline)
+		assert.Equal(t, row.onBattery, onBattery, timeline)
+		assert.Equal(t, row.lost, rule.LostOnBattery(), timeline)
+		assert.Equal(t, row.since, rule.Since(), timeline)
+	}
+}
+
+func TestAResumedFailureIsNotFromTheFuture(t *testing.T) {
+	var rule OnBattery
+	rule.Resume(started.Add(time.Hour))
+	observed(t, &rule, "-")
+	assert.Equal(t, started, rule.Since())
 }
 
 func TestOnBatteryReadsTheFlagsThatAUnitHas(t *testing.T) {
