@@ -21,6 +21,7 @@ package guard
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"log/slog"
 	"slices"
@@ -106,7 +107,8 @@ type Guard struct {
 	stepped chan int   // the number of a step that has ended
 	plan    *Situation // of the steps under way
 	written time.Time
-	failed  string // why the file could not be written
+	told    time.Time // the log how it stands
+	failed  string    // why the file could not be written
 }
 
 // New makes a Guard, which does nothing before [Guard.Run].
@@ -116,6 +118,9 @@ func New(source Source, config Config) *Guard {
 	}
 	if config.Every == 0 {
 		config.Every = 2 * time.Second
+	}
+	if config.Policy.Silence == 0 {
+		config.Policy.Silence = max(defaultSilence, 5*config.Every)
 	}
 	g := &Guard{
 		config: config, source: source, log: config.Log, clock: systemClock{},
@@ -161,7 +166,7 @@ func (g *Guard) Run(ctx context.Context) error {
 	defer g.running.Wait()
 	defer stop()
 	g.resume(time.Now())
-	if g.status.Phase == Acting && !g.next(ctx, begun(g.status.Steps)) {
+	if g.status.Phase == Acting && !g.begin(ctx, begun(g.status.Steps)) {
 		g.enter(Done, time.Now())
 	}
 	readings, ended := make(chan tripplite.Reading), make(chan error, 1)
@@ -190,7 +195,7 @@ func (g *Guard) Run(ctx context.Context) error {
 		case test := <-tests:
 			g.config.Policy.Test(test.path, test.result, time.Now())
 		case i := <-g.stepped:
-			if !g.next(ctx, i+1) {
+			if !g.begin(ctx, i+1) {
 				g.enter(Done, time.Now())
 			}
 			continue
@@ -206,7 +211,7 @@ func (g *Guard) Run(ctx context.Context) error {
 func (g *Guard) decide(ctx context.Context, now time.Time) {
 	d := g.config.Policy.Decide(now)
 	g.mu.Lock()
-	different := d.Why != g.status.Decision.Why || d.Act != g.status.Decision.Act
+	different := outline(d) != outline(g.status.Decision)
 	g.status.Decision = d
 	phase, since := g.status.Phase, g.status.Since
 	g.mu.Unlock()
@@ -242,17 +247,38 @@ func (g *Guard) decide(ctx context.Context, now time.Time) {
 		case g.config.Armed && now.Sub(since) >= again && len(g.config.Steps) > 0:
 			g.log.Warn("the computer is still up: the last step is done again")
 			g.enter(Done, now)
-			g.next(ctx, len(g.config.Steps)-1)
+			g.begin(ctx, len(g.config.Steps)-1)
 			return
 		}
 	}
-	if different && d.Why != "" {
-		g.log.Info(d.Why)
+	outage := slices.ContainsFunc(d.Units, func(u Unit) bool { return u.OnBattery })
+	if different || outage && now.Sub(g.told) >= tellEvery {
+		g.told = now
+		g.log.Info(d.Why, next(d, now)...)
 	}
-	outage := len(g.config.Policy.Outages()) > 0
 	if different || outage && now.Sub(g.written) >= keepEvery {
 		g.keep(now)
 	}
+}
+
+// tellEvery is how often the log says how it stands while there is no line power.
+const tellEvery = time.Minute
+
+// outline returns what is worth a line in the log where it differs.
+func outline(d Decision) string {
+	text := fmt.Sprint(d.Act)
+	for _, u := range d.Units {
+		text += fmt.Sprint(u.Path, u.Known, u.OnBattery, u.Lost, len(u.Reached))
+	}
+	return text
+}
+
+// next returns when a limit would be reached, for the log.
+func next(d Decision, now time.Time) []any {
+	if d.Act || d.At.IsZero() {
+		return nil
+	}
+	return []any{"limit in", d.At.Sub(now).Round(time.Second)}
 }
 
 // linePower reports whether every unit is there and believed to have line power.
@@ -312,13 +338,13 @@ func (g *Guard) act(ctx context.Context, now time.Time) {
 	g.status.Steps = waiting(g.config.Steps)
 	g.mu.Unlock()
 	g.enter(Acting, now)
-	if !g.next(ctx, 0) {
+	if !g.begin(ctx, 0) {
 		g.enter(Done, now)
 	}
 }
 
-// next begins the step with a number, if there is one.
-func (g *Guard) next(ctx context.Context, i int) bool {
+// begin begins the step with a number, if there is one.
+func (g *Guard) begin(ctx context.Context, i int) bool {
 	if i >= len(g.config.Steps) {
 		return false
 	}
