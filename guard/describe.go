@@ -22,7 +22,7 @@ func (c *Config) Describe(name func(path string) string) []string {
 		lines = append(lines,
 			"Then the computer goes down, and all is carried through, even if line power returns:")
 	}
-	total := c.Warning
+	total, needs := c.Warning, time.Duration(0)
 	for i, s := range c.Steps {
 		line := fmt.Sprintf("%d. %s", i+1, s.Does)
 		if s.Timeout > 0 {
@@ -32,10 +32,23 @@ func (c *Config) Describe(name func(path string) string) []string {
 		if i < len(c.Steps)-1 {
 			total += s.Timeout
 		}
+		if s.Needs > 0 {
+			needs = c.Warning + s.Needs
+			for _, before := range c.Steps[:i+1] {
+				needs += before.Timeout
+			}
+		}
 	}
 	if len(c.Steps) > 0 {
 		lines = append(lines, fmt.Sprintf(
 			"The last of these begins %v after the limit is reached at the latest.", span(total)))
+	}
+	if needs > 0 {
+		lines = append(lines, fmt.Sprintf("The power is cut %v after the limit is reached at the latest. "+
+			"The battery has to last as long.", span(needs)))
+	}
+	if l := c.Policy.Limits.RunTime; l > 0 && l < needs {
+		lines = append(lines, fmt.Sprintf("WARNING: the limit of %v of run time is less than that.", span(l)))
 	}
 	return lines
 }

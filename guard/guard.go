@@ -311,6 +311,7 @@ func (g *Guard) enter(phase Phase, now time.Time) {
 	}
 	why := g.status.Why
 	g.mu.Unlock()
+	g.keep(now)
 	dry := ""
 	if !g.config.Armed {
 		dry = " (dry run)"
@@ -326,7 +327,6 @@ func (g *Guard) enter(phase Phase, now time.Time) {
 	case phase == Done:
 		g.log.Warn("all steps are done" + dry)
 	}
-	g.keep(now)
 	if g.config.Changed != nil && phase != before {
 		g.config.Changed(before, g.Status())
 	}

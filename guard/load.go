@@ -56,7 +56,7 @@ func CutLoad(source Source, paths func() []string, c Cut, timeout time.Duration)
 		"The UPS is told to switch its load off after %v and to come back (shutdown.return)",
 		span(c.After))
 	return Step{
-		Name: "UPS", Does: does, Timeout: timeout,
+		Name: "UPS", Does: does, Timeout: timeout, Needs: c.After,
 		Do: func(ctx context.Context, s *Situation) error {
 			return each(source, paths(), func(b battery) error { return c.tell(ctx, b, s) })
 		},

@@ -17,6 +17,8 @@ type Step struct {
 	Does string
 	// Timeout is how long it may take before the next one begins; 0 is for as long as it takes.
 	Timeout time.Duration
+	// Needs is how long the battery has to last from then on.
+	Needs time.Duration
 	// Do does it, and ends with ctx. It is not called in a dry run.
 	Do func(ctx context.Context, s *Situation) error
 	// Try says in a dry run what Do would do just now, and touches nothing; nil where Does says it.

@@ -82,6 +82,19 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 		{"more charge than there is", "[low.all]\ncharge = 101", "low.all: charge is 101, and must be"},
 		{"no charge", "[low.all]\ncharge = nan", "low.all: charge is NaN, and must be from 0 to 100"},
 		{"a run time in seconds", "[low.a]\nruntime = 180", "low.a: runtime is 180ns, and must be"},
+		{"no limit", "[guard]\nlow = false\nlost = \"0s\"", "guard.low: no limit is set"},
+		{"all the charge that there is", "[guard]\ncharge = 100", "guard.charge is 100, and must be"},
+		{"a guard's time in seconds", "[guard]\nlost = 300", "guard.lost is 300ns, and must be 0 or"},
+		{"an unknown way to cut", "[guard]\ncut = \"soon\"",
+			`guard.cut is "soon", and must be "early", "late" or "never"`},
+		{"a cut of half a second", "[guard]\ncut_after = \"1500ms\"",
+			"guard.cut_after is 1.5s, and must be of whole seconds"},
+		{"a hook without a command", "[[guard.hook]]\ntimeout = \"5s\"",
+			"guard.hook 1 has no command"},
+		{"a way down and none up", "[guard]\npower_off = [\"halt\"]",
+			"guard.power_off and restart go together"},
+		{"a power off in no time", "[guard]\npower_off_timeout = \"0s\"",
+			"guard.power_off_timeout must be more than 0"},
 		{"two things", "log.format = \"xml\"\ncolour = 1\n",
 			"line 2: there is no key \"colour\"\nlog.format is \"xml\""},
 	} {
@@ -133,6 +146,15 @@ func TestTheExampleShowsTheDefaults(t *testing.T) {
 	want := defaults() // of what is no example
 	require.Empty(t, c.Units.Paths)
 	want.Units, want.NUT.User, want.Low = c.Units, c.NUT.User, c.Low
+	require.Equal(t, []hookConfig{{[]string{"/usr/local/sbin/stop-guests"}, time.Minute}}, c.Guard.Hook)
+	require.Equal(t, []string{"/sbin/shutdown", "-h", "now"}, c.Guard.PowerOff)
+	require.Equal(t, []string{"/sbin/shutdown", "-r", "now"}, c.Guard.Restart)
+	want.Guard.Hook, want.Guard.PowerOff, want.Guard.Restart = c.Guard.Hook, c.Guard.PowerOff, c.Guard.Restart
+	require.True(t, c.guards)
+	want.guards = true
+	require.Empty(t, c.Guard.Units)
+	want.Guard.Units = c.Guard.Units
+	want.StateDirectory = usualStateDir
 	require.Equal(t, want, c)
 }
 
@@ -144,6 +166,11 @@ func TestTheExampleHasEveryKey(t *testing.T) {
 		"nut.listen", "nut.every", "nut.connections", "nut.certificate", "nut.key",
 		"nut.user.name", "nut.user.password_file", "nut.user.commands", "nut.user.set",
 		"nut.user.upsmon", "low.all.charge", "low.all.runtime", "log.level", "log.format",
+		"state_directory", "guard.armed", "guard.units", "guard.all", "guard.hold", "guard.warning",
+		"guard.on_battery", "guard.charge", "guard.runtime", "guard.low", "guard.lost",
+		"guard.notify_timeout", "guard.secondaries_timeout", "guard.cut", "guard.cut_after",
+		"guard.off_for", "guard.power_off", "guard.restart", "guard.power_off_timeout",
+		"guard.hook.command", "guard.hook.timeout",
 	} {
 		require.NotZero(t, lineOf(text, key), key)
 	}

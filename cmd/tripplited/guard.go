@@ -239,7 +239,7 @@ func (d *daemon) runGuard(ctx context.Context) (stop func()) {
 	}
 	config := d.guardConfig()
 	d.guard = guard.New(d.bank, config)
-	for _, line := range d.planLines(config) {
+	for _, line := range config.Describe(d.config.nameOf) {
 		d.log.Info("guard: " + line)
 	}
 	ctx, cancel := context.WithCancel(ctx)

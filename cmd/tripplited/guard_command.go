@@ -117,31 +117,11 @@ func (d *daemon) guardPlan(ctx context.Context, stdout io.Writer) (err error) {
 			fmt.Fprintf(&text, "%s: no UPS is at %s\n", d.config.nameOf(path), path)
 		}
 	}
-	for _, line := range d.planLines(config) {
+	for _, line := range config.Describe(d.config.nameOf) {
 		fmt.Fprintln(&text, line)
 	}
 	_, err = io.WriteString(stdout, text.String())
 	return err
-}
-
-// planLines says what the guard will do, and what the battery has to last for.
-func (d *daemon) planLines(c guard.Config) []string {
-	g := &d.config.Guard
-	lines := c.Describe(d.config.nameOf)
-	if g.Cut != cutEarly {
-		return lines
-	}
-	needs := c.Warning + g.CutAfter
-	for _, s := range c.Steps[:len(c.Steps)-1] { // the last is the power off
-		needs += s.Timeout
-	}
-	lines = append(lines, fmt.Sprintf("The power is cut %v after the limit is reached at the latest. "+
-		"The battery has to last as long.", needs))
-	if g.Runtime > 0 && g.Runtime < needs {
-		lines = append(lines, fmt.Sprintf(
-			"WARNING: runtime = %v is less than that.", g.Runtime))
-	}
-	return lines
 }
 
 // planUnit says how a unit does, when it would reach a limit by the run time that it tells, and
@@ -176,7 +156,7 @@ func (d *daemon) describeGuard() string {
 		return "guard: none\n"
 	}
 	config := d.guardConfig()
-	return "guard:\n  " + strings.Join(d.planLines(config), "\n  ") + "\n"
+	return "guard:\n  " + strings.Join(config.Describe(d.config.nameOf), "\n  ") + "\n"
 }
 
 // killPowerTimeout is how long the units may take to be told, at the end of a shutdown.
