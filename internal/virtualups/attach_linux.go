@@ -95,13 +95,15 @@ func (u *UPS) attachTo(port int) error {
 	changes := u.changes
 	u.mu.Unlock()
 
-	connection, device, err := u.importOver(u.server.Addr().String())
+	connection, device, err := request(u.server.Addr().String(), u.BusID())
 	if err != nil {
 		return err
 	}
 	defer connection.Close() // the kernel has its own reference
 	if port == AnyPort {
-		port, err = u.plugInAnywhere(connection, device)
+		u.server.attaching.Lock() // the kernel logs a lost race for a port as an error
+		port, err = plugInAnywhere(connection, device)
+		u.server.attaching.Unlock()
 	} else {
 		err = u.plugInAt(port, connection, device)
 	}
@@ -129,23 +131,23 @@ func (u *UPS) attachTo(port int) error {
 	return err
 }
 
-// importOver is the client's side of OP_REQ_IMPORT.
-func (u *UPS) importOver(address string) (*net.TCPConn, deviceRecord, error) {
+// request is the client's side of OP_REQ_IMPORT.
+func request(address, busID string) (*net.TCPConn, deviceRecord, error) {
 	var record deviceRecord
 	c, err := net.Dial("tcp", address)
 	if err != nil {
 		return nil, record, err
 	}
 	connection := c.(*net.TCPConn)
-	var request importRequest
-	copy(request.BusID[:], u.BusID())
+	var ask importRequest
+	copy(ask.BusID[:], busID)
 	var reply opHeader
-	_, err = connection.Write(encode(opHeader{Version: version, Code: opReqImport}, request))
+	_, err = connection.Write(encode(opHeader{Version: version, Code: opReqImport}, ask))
 	if err == nil {
 		err = readMessage(connection, &reply)
 	}
 	if err == nil && reply.Status != 0 {
-		err = errors.New("it is attached already")
+		err = errors.New("it is attached already, or unplugged")
 	}
 	if err == nil {
 		err = readMessage(connection, &record)
@@ -158,10 +160,8 @@ func (u *UPS) importOver(address string) (*net.TCPConn, deviceRecord, error) {
 }
 
 // plugInAnywhere plugs the unit in at a free port, or at the next one when another program was
-// quicker. Units of one server take turns: the kernel logs a lost race as an error.
-func (u *UPS) plugInAnywhere(connection *net.TCPConn, device deviceRecord) (int, error) {
-	u.server.attaching.Lock()
-	defer u.server.attaching.Unlock()
+// quicker.
+func plugInAnywhere(connection *net.TCPConn, device deviceRecord) (int, error) {
 	for {
 		ports, err := FreePorts()
 		if err != nil {
