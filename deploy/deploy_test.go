@@ -314,7 +314,7 @@ func TestTheUnitsAreHardened(t *testing.T) {
 // Both services have the same sandbox: what follows after how they start.
 func TestBothUnitsHaveTheSameSandbox(t *testing.T) {
 	sandbox := func(name string) (settings []string) {
-		_, text, found := strings.Cut(read(t, name), "DynamicUser=yes")
+		_, text, found := strings.Cut(read(t, name), "SupplementaryGroups=tripplite")
 		require.True(t, found, name)
 		for line := range strings.Lines(text) {
 			if !strings.HasPrefix(line, "#") {
@@ -332,7 +332,8 @@ func TestTheUnitOfTripplitedUsesWhatItCanDo(t *testing.T) {
 	require.Subset(t, lines, []string{
 		"Type=notify", "ExecReload=/bin/kill -HUP $MAINPID", "WatchdogSec=60s",
 		"ExecStart=/usr/local/bin/tripplited --config /etc/tripplited/tripplited.toml",
-		"SupplementaryGroups=tripplite",
+		"SupplementaryGroups=tripplite", "User=tripplited", "StateDirectory=tripplited",
+		"RuntimeDirectory=tripplited", "RuntimeDirectoryPreserve=yes",
 	})
 }
 

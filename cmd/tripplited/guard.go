@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -167,7 +169,7 @@ func (d *daemon) steps() []guard.Step {
 	case cutEarly:
 		steps = append(steps, guard.CutLoad(d.bank, d.guarded, cut, cutTimeout))
 	case cutLate:
-		steps = append(steps, guard.LateCut(d.bank, d.guarded, cut, d.lateFile(), cutTimeout))
+		steps = append(steps, guard.LateCut(d.bank, d.guarded, cut, lateFile(), cutTimeout))
 	}
 	off, restart := logind.PowerOff, logind.Reboot
 	if len(g.PowerOff) > 0 {
@@ -230,7 +232,10 @@ const (
 	killPowerFile = "kill-power"
 )
 
-func (d *daemon) lateFile() string { return filepath.Join(d.config.stateDir(), killPowerFile) }
+// lateFile is in a file system that is there to the end of a shutdown, and empty after a boot.
+func lateFile() string {
+	return filepath.Join(cmp.Or(os.Getenv("RUNTIME_DIRECTORY"), "/run/tripplited"), killPowerFile)
+}
 
 // runGuard runs the guard, if there is to be one. The function that it returns ends it.
 func (d *daemon) runGuard(ctx context.Context) (stop func()) {

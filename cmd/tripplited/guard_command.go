@@ -176,5 +176,5 @@ func (d *daemon) killPower(ctx context.Context) error {
 		opened = tripplite.BankAt(paths, tripplite.WithLogger(d.log))
 		return opened
 	}
-	return guard.KillPower(ctx, d.lateFile(), open, d.log)
+	return guard.KillPower(ctx, lateFile(), open, d.log)
 }

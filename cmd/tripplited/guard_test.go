@@ -193,9 +193,8 @@ The last time, 2026-11-24 03:00:00: the battery was low
 }
 
 func TestKillPowerWithoutAFileDoesNothing(t *testing.T) {
-	dir := t.TempDir()
-	file := program.Write(t, dir, "tripplited.toml", fmt.Sprintf("state_directory = %q\n", dir))
-	require.Empty(t, runs(t, file, "--kill-power"))
+	t.Setenv("RUNTIME_DIRECTORY", t.TempDir())
+	require.Empty(t, runs(t, program.Write(t, t.TempDir(), "tripplited.toml", ""), "--kill-power"))
 }
 
 func TestWhatDoesNotFitToTheSystemIsSaid(t *testing.T) {
