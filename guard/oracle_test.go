@@ -208,7 +208,8 @@ func (h *history) presence(path string, until int) (p presence) {
 			p.since = quiet
 		}
 		p.missedSince = latest(p.since, h.from(until))
-	} else if quiet := latest(p.heard, h.from(until)); h.calls[until].now.Sub(quiet) >= h.p.silence() {
+	} else if quiet := latest(p.heard,
+		h.from(until)); h.calls[until].now.Sub(quiet) >= h.p.silence() {
 		p.lost, p.since, p.missedSince = true, p.heard, quiet
 	}
 	if p.lost && p.heard.IsZero() {
@@ -382,7 +383,8 @@ func live(t testing.TB, data []byte) (acted, decided int) {
 			want, _, _ := h.stands(path, last)
 			atLimit := h.atLimit(path, last)
 			got := d.Units[i]
-			require.Equal(t, atLimit, len(got.Reached) > 0, "%s after %v: %v", path, now.Sub(started), got)
+			require.Equal(t, atLimit, len(got.Reached) > 0, "%s after %v: %v", path, now.Sub(started),
+				got)
 			if atLimit {
 				at++
 				require.Equal(t, now, got.At)
@@ -421,7 +423,8 @@ func step(p *Policy, h *history, what, when, how byte, now *time.Time, heard map
 		tripplite.ValueOf(20.0), tripplite.ValueOf(29.5))
 	s.RunTimeToEmpty = choose(how>>3&3, tripplite.Value[time.Duration]{},
 		tripplite.ValueOf(4*time.Minute), tripplite.ValueOf(9*time.Minute))
-	flag := choose(how>>5&3, tripplite.Value[bool]{}, tripplite.ValueOf(true), tripplite.ValueOf(false))
+	flag := choose(how>>5&3, tripplite.Value[bool]{}, tripplite.ValueOf(true),
+		tripplite.ValueOf(false))
 	*choose(how>>5, &s.Status.ShutdownImminent, &s.Status.RemainingTimeLimitExpired,
 		&s.Status.BelowRemainingCapacityLimit) = flag
 	switch kind := what & 15; kind {
@@ -459,7 +462,8 @@ func step(p *Policy, h *history, what, when, how byte, now *time.Time, heard map
 		}
 	}
 	h.calls = append(h.calls, c)
-	p.Observe(tripplite.Reading{Info: tripplite.DeviceInfo{Path: path}, State: c.state, Err: c.err}, *now)
+	p.Observe(tripplite.Reading{Info: tripplite.DeviceInfo{Path: path}, State: c.state,
+		Err: c.err}, *now)
 }
 
 // steady returns bytes of a history in which things last.

@@ -30,7 +30,8 @@ func main() {
 	flag.DurationVar(&policy.Hold, "hold", 5*time.Second, "believe what lasts for so long")
 	flag.Float64Var(&l.Charge, "charge", 30, "act below a charge of so many `percent`")
 	flag.DurationVar(&l.RunTime, "left", 5*time.Minute, "act when the battery has less time left")
-	flag.DurationVar(&l.Lost, "lost", 2*time.Minute, "act when the UPS was lost for so long on battery")
+	flag.DurationVar(&l.Lost, "lost", 2*time.Minute,
+		"act when the UPS was lost for so long on battery")
 	flag.Parse()
 	bank := tripplite.NewBank()
 	if *path != "" {
