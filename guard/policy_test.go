@@ -569,8 +569,7 @@ func TestTheEstimateIsByTheLineThroughTheCharges(t *testing.T) {
 		timeline string
 		at       time.Time
 	}{
-		// One point in two seconds: 100 at 0 s, 9 points in the 18 s to the last reading.
-		"too short a time": {falls(100, 1, 2*time.Second, 10), time.Time{}},
+		"too short a time": {falls(100, 1, 10*time.Second, 12), time.Time{}},
 		"too small a fall": {falls(100, 1, 5*time.Minute, 2), time.Time{}},
 		"no fall":          {falls(100, 0, 10*time.Minute, 2), time.Time{}},
 		"it rises":         {falls(40, -1, 10*time.Minute, 5), time.Time{}},
