@@ -109,7 +109,7 @@ func (p *Policy) judge(path string, now time.Time) Unit {
 	if unit.OnBattery && shows && now.Sub(u.heard) < p.silence() {
 		limits := p.whileThere(&unit, u, now)
 		unit.limits(limits, now)
-		u.reached = slices.DeleteFunc(limits, func(l limit) bool { return !l.asked || !l.reached })
+		u.reached = slices.DeleteFunc(limits, func(l limit) bool { return !l.reached })
 	}
 	return unit
 }

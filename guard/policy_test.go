@@ -33,7 +33,8 @@ func TestTheTimeOnBatteryIsALimit(t *testing.T) {
 		{"line power for hours", "line 2h", nil},
 		{"an outage as long as the limit", "line 1m, battery 40m", []string{"act 31m0s"}},
 		{"an outage a second shorter", "line 1m, battery 29m58s, line 2h", nil},
-		{"it stops with line power", "line 1m, battery 40m, line 1m", []string{"act 31m0s", "stop 41m0s"}},
+		{"it stops with line power", "line 1m, battery 40m, line 1m", []string{"act 31m0s",
+			"stop 41m0s"}},
 		{"line power is back just before the limit", "line 1m, battery 29m58s, line 4s, battery 1m",
 			[]string{"act 31m2s"}},
 		{"line power is back, and not for long enough",
@@ -54,7 +55,8 @@ func TestTheTimeOnBatteryIsALimit(t *testing.T) {
 		{"what is not known after line power", "line 1m, battery 20m, line 2s, unknown 1h", nil},
 		{"an announced failure", "line 1m, announce=battery battery 31m", []string{"act 31m0s"}},
 		{"an announced failure that is read otherwise", "line 1m, announce=battery line 1h", nil},
-		{"an announced return stops until it is read", "line 1m, battery 31m, announce=line silent 4s, battery 2s",
+		{"an announced return stops until it is read",
+			"line 1m, battery 31m, announce=line silent 4s, battery 2s",
 			[]string{"act 31m0s", "stop 32m0s", "act 32m4s"}},
 		{"a unit without ACPresent", "idle 1m, discharging 40m", []string{"act 31m0s"}},
 	}.check(t, Limits{OnBattery: 30 * time.Minute})
@@ -76,24 +78,36 @@ func TestTheChargeIsALimit(t *testing.T) {
 			[]string{"act 11m4s"}},
 		{"it is low already when line power fails", "charge=20 line 1m, battery 10m",
 			[]string{"act 1m4s"}},
-		{"one odd reading", "charge=90 line 1m, battery 10m, charge=0 battery 2s, charge=88 battery 1h", nil},
+		{"one odd reading",
+			"charge=90 line 1m, battery 10m, charge=0 battery 2s, charge=88 battery 1h", nil},
 		{"two odd readings", "charge=90 battery 1m, charge=0 battery 4s, charge=88 battery 1h", nil},
-		{"an odd reading, and then none", "charge=90 battery 1m, charge=0 battery 2s, charge=? battery 1h", nil},
-		{"a low reading, none, and a low one", "charge=90 battery 1m, charge=9 battery 2s, charge=? battery 1m, charge=8 battery 1m",
+		{"an odd reading, and then none",
+			"charge=90 battery 1m, charge=0 battery 2s, charge=? battery 1h", nil},
+		{"a low reading, none, and a low one",
+			"charge=90 battery 1m, charge=9 battery 2s, charge=? battery 1m, charge=8 battery 1m",
 			[]string{"act 2m2s"}},
-		{"a low charge, believed, and then none", "charge=90 battery 1m, charge=9 battery 10s, charge=? battery 1m",
+		{"a low charge, believed, and then none",
+			"charge=90 battery 1m, charge=9 battery 10s, charge=? battery 1m",
 			[]string{"act 1m4s"}},
 		{"a charge that was never known", "battery 2h", nil},
 		{"a charge of the last outage tells nothing of this one",
 			"charge=9 battery 10s, charge=? line 2h, battery 1h", []string{"act 4s", "stop 10s"}},
 		{"a charge of the last outage does not begin this one",
 			"charge=9 battery 2s, charge=? line 2h, battery 1h, charge=50 battery 1h", nil},
-		{"announced States hold no charge", "charge=90 battery 1m, charge=9 announce=battery silent 2s, charge=88 announce=battery battery 1h", nil},
-		{"announced States do not take it back", "charge=90 battery 1m, charge=9 battery 2s, announce=battery battery 1m", []string{"act 1m4s"}},
-		{"it rises again", "charge=20 battery 1m, charge=31 battery 1m", []string{"act 4s", "stop 1m0s"}},
+		{"announced States hold no charge",
+			"charge=90 battery 1m, charge=9 announce=battery silent 2s, " +
+				"charge=88 announce=battery battery 1h",
+			nil},
+		{"announced States do not take it back",
+			"charge=90 battery 1m, charge=9 battery 2s, announce=battery battery 1m",
+			[]string{"act 1m4s"}},
+		{"it rises again", "charge=20 battery 1m, charge=31 battery 1m", []string{"act 4s",
+			"stop 1m0s"}},
 		{"a charge of zero", "charge=90 battery 1m, charge=0 battery 1m", []string{"act 1m4s"}},
-		{"a partial reading", "charge=90 partial=yes battery 1m, charge=20 battery 1m", []string{"act 1m4s"}},
-		{"line power is back just before it lasts", "charge=90 battery 1m, charge=20 battery 4s, line 2s, battery 1m", []string{"act 1m6s"}},
+		{"a partial reading", "charge=90 partial=yes battery 1m, charge=20 battery 1m",
+			[]string{"act 1m4s"}},
+		{"line power is back just before it lasts",
+			"charge=90 battery 1m, charge=20 battery 4s, line 2s, battery 1m", []string{"act 1m6s"}},
 	}.check(t, Limits{Charge: 30})
 }
 
@@ -105,7 +119,8 @@ func TestTheRunTimeIsALimit(t *testing.T) {
 		{"below", "left=10m battery 1m, left=4m59s battery 1m", []string{"act 1m4s"}},
 		{"short already when line power fails", "left=1m line 1m, battery 10m", []string{"act 1m4s"}},
 		{"one odd reading", "left=10m battery 1m, left=0s battery 2s, left=10m battery 1h", nil},
-		{"an odd reading, and then none", "left=10m battery 1m, left=0s battery 2s, left=? battery 1h", nil},
+		{"an odd reading, and then none",
+			"left=10m battery 1m, left=0s battery 2s, left=? battery 1h", nil},
 		{"never known", "battery 2h", nil},
 		{"it rises again", "left=1m battery 1m, left=6m battery 1m", []string{"act 4s", "stop 1m0s"}},
 		{"of the last outage", "left=1m battery 10s, left=? line 2h, battery 1h",
@@ -121,19 +136,32 @@ func TestTheUnitsOwnLowBatteryIsALimit(t *testing.T) {
 			{"from the start of the outage", flag + "=yes line 1m, battery 1m", []string{"act 1m4s"}},
 			{"on line power that turns battery for a moment", flag + "=yes line 1m, flap 1h", nil},
 			{"once", "battery 1m, " + flag + "=yes battery 2s, " + flag + "=no battery 1h", nil},
-			{"once, and then it is not known", "battery 1m, " + flag + "=yes battery 2s, " + flag + "=? battery 1h", nil},
-			{"known again", "battery 1m, " + flag + "=yes battery 2s, " + flag + "=? battery 2s, " + flag + "=yes battery 1m",
+			{"once, and then it is not known",
+				"battery 1m, " + flag + "=yes battery 2s, " + flag + "=? battery 1h", nil},
+			{"known again",
+				"battery 1m, " + flag + "=yes battery 2s, " + flag + "=? battery 2s, " +
+					flag + "=yes battery 1m",
 				[]string{"act 1m4s"}},
-			{"taken back", flag + "=yes battery 1m, " + flag + "=no battery 1m", []string{"act 4s", "stop 1m0s"}},
-			{"announced once, and read otherwise", "battery 1m, " + flag + "=yes announce=battery silent 2s, " + flag + "=no battery 1h", nil},
-			{"announced, and then read", "battery 1m, " + flag + "=yes announce=battery silent 2s, battery 1m", []string{"act 1m4s"}},
-			{"an announcement does not take it back", "battery 1m, " + flag + "=yes battery 2s, " + flag + "=no announce=battery silent 2s, " + flag + "=yes battery 1m",
+			{"taken back", flag + "=yes battery 1m, " + flag + "=no battery 1m", []string{"act 4s",
+				"stop 1m0s"}},
+			{"announced once, and read otherwise",
+				"battery 1m, " + flag + "=yes announce=battery silent 2s, " + flag + "=no battery 1h",
+				nil},
+			{"announced, and then read",
+				"battery 1m, " + flag + "=yes announce=battery silent 2s, battery 1m",
 				[]string{"act 1m4s"}},
-			{"of the last outage", flag + "=yes battery 10s, " + flag + "=? line 1h, battery 1h", []string{"act 4s", "stop 10s"}},
+			{"an announcement does not take it back",
+				"battery 1m, " + flag + "=yes battery 2s, " + flag + "=no announce=battery silent 2s, " +
+					flag + "=yes battery 1m",
+				[]string{"act 1m4s"}},
+			{"of the last outage", flag + "=yes battery 10s, " + flag + "=? line 1h, battery 1h",
+				[]string{"act 4s", "stop 10s"}},
 		}.check(t, Limits{Low: true})
 	}
 	timelines{
-		{"one flag once, and another", "battery 1m, imminent=yes battery 2s, imminent=no below=yes battery 2s, below=no battery 1m", nil},
+		{"one flag once, and another",
+			"battery 1m, imminent=yes battery 2s, imminent=no below=yes battery 2s, below=no battery 1m",
+			nil},
 		{"by Discharging", "idle 1m, below=yes discharging 1m", []string{"act 1m4s"}},
 	}.check(t, Limits{Low: true})
 	timelines{
@@ -150,26 +178,34 @@ func TestALostUnitIsALimitOnlyWhileOnBattery(t *testing.T) {
 		{"lost while on battery", "line 1m, battery 1m, lost 10m", []string{"act 3m0s"}},
 		{"gone while on battery", "line 1m, battery 1m, notfound 10m", []string{"act 3m0s"}},
 		{"lost just when line power fails", "line 1m, battery 2s, lost 10m", []string{"act 2m2s"}},
-		{"lost just when a failure is announced", "line 1m, announce=battery lost 10m", []string{"act 2m0s"}},
+		{"lost just when a failure is announced", "line 1m, announce=battery lost 10m",
+			[]string{"act 2m0s"}},
 		{"lost after a flap", "line 1m, battery 2s, line 2s, lost 10m", nil},
 		{"lost just when line power is back", "line 1m, battery 1m, line 2s, lost 10m", nil},
 		{"lost just when a return is announced", "line 1m, battery 1m, announce=line lost 10m", nil},
 		{"back in time", "line 1m, battery 1m, lost 58s, battery 1m", nil},
-		{"back on line power", "line 1m, battery 1m, lost 10m, line 1m", []string{"act 3m0s", "stop 12m0s"}},
-		{"back on battery", "line 1m, battery 1m, lost 10m, battery 1m", []string{"act 3m0s", "stop 12m0s"}},
-		{"a drop after each reading", "battery 10s, lost 50s, battery 2s, lost 50s, battery 2s, lost 1m", nil},
+		{"back on line power", "line 1m, battery 1m, lost 10m, line 1m", []string{"act 3m0s",
+			"stop 12m0s"}},
+		{"back on battery", "line 1m, battery 1m, lost 10m, battery 1m", []string{"act 3m0s",
+			"stop 12m0s"}},
+		{"a drop after each reading",
+			"battery 10s, lost 50s, battery 2s, lost 50s, battery 2s, lost 1m", nil},
 		{"never told whether it is on battery", "unknown 1m, lost 2h", nil},
-		{"another error while it is lost", "battery 1m, lost 30s, denied 10s, lost 10m", []string{"act 2m0s"}},
-		{"lost, and a State that does not tell", "battery 1m, lost 50s, unknown 2s, lost 10m", []string{"act 2m52s"}},
+		{"another error while it is lost", "battery 1m, lost 30s, denied 10s, lost 10m",
+			[]string{"act 2m0s"}},
+		{"lost, and a State that does not tell", "battery 1m, lost 50s, unknown 2s, lost 10m",
+			[]string{"act 2m52s"}},
 
-		{"silent while on battery", "battery 1m, silent 10m", []string{"act 1m58s"}}, // since its last State
+		{"silent while on battery", "battery 1m, silent 10m", []string{"act 1m58s"}},
+		// since its last State
 		{"a status that makes no sense", "battery 1m, status 10m", []string{"act 1m58s"}},
 		{"busy", "battery 1m, busy 10m", []string{"act 1m58s"}},
 		{"no permission", "battery 1m, denied 10m", []string{"act 1m58s"}},
 		{"a time-out", "battery 1m, timeout 10m", []string{"act 1m58s"}},
 		{"closed", "battery 1m, closed 10m", []string{"act 1m58s"}},
 		{"not supported", "battery 1m, unsupported 10m", []string{"act 1m58s"}},
-		{"first a status that makes no sense, then lost", "battery 1m, status 10s, lost 10m", []string{"act 2m10s"}},
+		{"first a status that makes no sense, then lost", "battery 1m, status 10s, lost 10m",
+			[]string{"act 2m10s"}},
 		{"first silent, then lost", "battery 1m, silent 50s, lost 10m", []string{"act 1m58s"}},
 		{"no answer, for less than the limit", "battery 1m, status 56s, battery 1h", nil},
 	}.check(t, Limits{Lost: time.Minute})
@@ -194,22 +230,29 @@ func TestALossShorterThanTheHoldIsNotBelieved(t *testing.T) {
 }
 
 func TestWhileAUnitIsLostNoLimitCountsButThat(t *testing.T) {
-	all := Limits{OnBattery: 10 * time.Minute, Charge: 30, RunTime: 5 * time.Minute, Low: true, Lost: time.Hour}
+	all := Limits{OnBattery: 10 * time.Minute, Charge: 30, RunTime: 5 * time.Minute, Low: true,
+		Lost: time.Hour}
 	timelines{
-		{"on battery for long enough, and lost", "battery 1m, lost 30m, battery 1m", []string{"act 31m0s"}},
-		{"a limit that it was at", "battery 11m, lost 30m, line 1m", []string{"act 10m0s", "stop 41m0s"}},
+		{"on battery for long enough, and lost", "battery 1m, lost 30m, battery 1m",
+			[]string{"act 31m0s"}},
+		{"a limit that it was at", "battery 11m, lost 30m, line 1m", []string{"act 10m0s",
+			"stop 41m0s"}},
 		{"lost for long enough", "battery 1m, lost 2h", []string{"act 1h1m0s"}},
 		{"a low charge that it had", "charge=20 below=yes left=1m battery 4s, lost 30m", nil},
 		{"a low charge that was believed", "charge=20 battery 1m, lost 5m, charge=90 battery 1m",
 			[]string{"act 4s", "stop 6m0s"}},
 		{"a limit that it was at before it was lost once more",
-			"charge=20 battery 1m, lost 1m, charge=90 battery 2s, lost 10m", []string{"act 4s", "stop 2m0s"}},
-		{"until it counts as lost, the others count", "battery 9m50s, silent 1h", []string{"act 10m0s"}},
+			"charge=20 battery 1m, lost 1m, charge=90 battery 2s, lost 10m", []string{"act 4s",
+				"stop 2m0s"}},
+		{"until it counts as lost, the others count", "battery 9m50s, silent 1h",
+			[]string{"act 10m0s"}},
 	}.check(t, all)
 	all.Lost = 0
 	timelines{
-		{"the time on battery counts on where no loss is asked for", "battery 1m, lost 30m", []string{"act 10m0s"}},
-		{"from the State that showed the failure", "line 1m, battery 2s, lost 30m", []string{"act 11m0s"}},
+		{"the time on battery counts on where no loss is asked for", "battery 1m, lost 30m",
+			[]string{"act 10m0s"}},
+		{"from the State that showed the failure", "line 1m, battery 2s, lost 30m",
+			[]string{"act 11m0s"}},
 		{"also while it is silent", "battery 1m, silent 30m", []string{"act 10m0s"}},
 		{"not the charge that it had", "charge=20 below=yes left=1m battery 4s, lost 8m", nil},
 		{"not on line power", "line 1m, lost 2h", nil},
@@ -227,17 +270,23 @@ func TestFaultsOfTheFieldWithinAnOutage(t *testing.T) {
 		{"a drop after which line power is back", drop + "line 2h", nil},
 		{"a drop at the transfer", "line 1h, battery 2s, lost 4s, battery 1h", []string{"act 1h30m0s"}},
 		{"a drop at the transfer back", "line 1h, battery 5m, line 2s, lost 4s, line 2h", nil},
-		{"a drop every 15 s", "line 1h" + repeated(", battery 10s, lost 4s", 200), []string{"act 1h30m0s"}},
-		{"unplugged for a while", "line 1h, battery 5m, lost 1m, denied 4s, battery 1h", []string{"act 1h30m0s"}},
+		{"a drop every 15 s", "line 1h" + repeated(", battery 10s, lost 4s", 200),
+			[]string{"act 1h30m0s"}},
+		{"unplugged for a while", "line 1h, battery 5m, lost 1m, denied 4s, battery 1h",
+			[]string{"act 1h30m0s"}},
 		{"unplugged for too long", "line 1h, battery 5m, lost 1h", []string{"act 1h7m0s"}},
 		{"locked up", "line 1h, battery 5m, silent 1h", []string{"act 1h6m58s"}},
 		{"locked up on line power", "line 1h, silent 2h", nil},
 		{"a status that makes no sense, for a while", "line 1h, status 10s, line 2h", nil},
-		{"the same during an outage", "line 1h, battery 5m, status 10s, battery 1h", []string{"act 1h30m0s"}},
-		{"a false power failure again and again", "line 1h" + repeated(", battery 2s, line 1m", 60), nil},
-		{"a false return", "line 1h, battery 5m" + repeated(", line 2s, battery 5m", 5), []string{"act 1h30m0s"}},
+		{"the same during an outage", "line 1h, battery 5m, status 10s, battery 1h",
+			[]string{"act 1h30m0s"}},
+		{"a false power failure again and again", "line 1h" + repeated(", battery 2s, line 1m", 60),
+			nil},
+		{"a false return", "line 1h, battery 5m" + repeated(", line 2s, battery 5m", 5),
+			[]string{"act 1h30m0s"}},
 		{"flapping around both transfers", "line 1h, flap 20s, battery 5m, flap 20s, line 2h", nil},
-		{"a charge under the id of the status", "line 1h, charge=100 battery 1m, charge=0 battery 2s, charge=99 battery 20m", nil},
+		{"a charge under the id of the status",
+			"line 1h, charge=100 battery 1m, charge=0 battery 2s, charge=99 battery 20m", nil},
 	}.check(t, Limits{OnBattery: 30 * time.Minute, Charge: 30, Low: true, Lost: 2 * time.Minute})
 }
 
@@ -252,18 +301,28 @@ func TestATestIsNoOutage(t *testing.T) {
 	timelines{
 		{"without a word about a test", "idle 1m, discharging 2m", []string{"act 2m0s"}},
 		{"a test that is said at once", "idle 1m, test=5 discharging 4m, test=1 idle 1h", nil},
-		{"a test that is said when it is believed already", "idle 1m, discharging 10s, test=5 discharging 4m, test=1 idle 1h", nil},
-		{"the test has passed, and the outage lasts", "idle 1m, test=5 discharging 10s, test=1 discharging 2m", []string{"act 2m10s"}},
+		{"a test that is said when it is believed already",
+			"idle 1m, discharging 10s, test=5 discharging 4m, test=1 idle 1h", nil},
+		{"the test has passed, and the outage lasts",
+			"idle 1m, test=5 discharging 10s, test=1 discharging 2m", []string{"act 2m10s"}},
 		{"a test that was said to have passed", "idle 1m, test=1 discharging 2m", []string{"act 2m0s"}},
 		{"a test that never ends", "idle 1m, test=5 discharging 10m", []string{"act 7m0s"}},
-		{"a test that is said again and again", "idle 1m" + repeated(", test=5 discharging 1m", 10), []string{"act 7m0s"}},
-		{"one test after the other", "idle 1m, test=5 discharging 4m, test=1 idle 1m, test=5 discharging 4m, test=1 idle 1h", nil},
-		{"line power is seen to be back during a test", "idle 1m, discharging 30s, test=5 idle 10s, test=1 discharging 40s, idle 1h", nil},
-		{"a test during an outage", "idle 1m, discharging 10s, test=5 discharging 2m, test=1 discharging 1m", []string{"act 3m10s"}},
+		{"a test that is said again and again", "idle 1m" + repeated(", test=5 discharging 1m", 10),
+			[]string{"act 7m0s"}},
+		{"one test after the other",
+			"idle 1m, test=5 discharging 4m, test=1 idle 1m, test=5 discharging 4m, test=1 idle 1h",
+			nil},
+		{"line power is seen to be back during a test",
+			"idle 1m, discharging 30s, test=5 idle 10s, test=1 discharging 40s, idle 1h", nil},
+		{"a test during an outage",
+			"idle 1m, discharging 10s, test=5 discharging 2m, test=1 discharging 1m",
+			[]string{"act 3m10s"}},
 		{"a test on a unit with ACPresent", "line 1m, test=5 battery 2m", []string{"act 2m0s"}},
-		{"one with ACPresent that does not say it now", "line 1m, battery 2s, test=5 unknown 2s, battery 1h", []string{"act 2m0s"}},
+		{"one with ACPresent that does not say it now",
+			"line 1m, battery 2s, test=5 unknown 2s, battery 1h", []string{"act 2m0s"}},
 		{"lost during a test", "idle 1m, test=5 discharging 10s, lost 2h", nil},
-		{"a low battery in a test", "idle 1m, test=5 below=yes charge=1 discharging 4m, test=1 idle 1h", nil},
+		{"a low battery in a test",
+			"idle 1m, test=5 below=yes charge=1 discharging 4m, test=1 idle 1h", nil},
 	}.check(t, Limits{OnBattery: time.Minute, Low: true, Charge: 30, Lost: time.Minute})
 }
 
@@ -275,7 +334,8 @@ func TestAPauseOfTheProgramIsNeitherLossNorOutage(t *testing.T) {
 		{"nothing is heard any more", "battery 1m, asleep 1h, silent 10m", []string{"act 1h1m30s"}},
 		{"the unit is lost when it goes on", "battery 1m, asleep 1h, lost 10m", []string{"act 1h2m0s"}},
 		{"it was lost before, and is back", "battery 1m, lost 10s, asleep 1h, silent 2s, line 1h", nil},
-		{"it was lost before, and is not back", "battery 1m, lost 10s, asleep 1h, silent 1h", []string{"act 1h1m14s"}},
+		{"it was lost before, and is not back", "battery 1m, lost 10s, asleep 1h, silent 1h",
+			[]string{"act 1h1m14s"}},
 		{"a pause shorter than Silence", "battery 50s, asleep 20s, battery 1h", []string{"act 10m0s"}},
 	}.check(t, Limits{OnBattery: 10 * time.Minute, Lost: time.Minute})
 }
@@ -294,12 +354,14 @@ func TestAnOutageOfAnEarlierRunGoesOn(t *testing.T) {
 		{"it has lasted for long enough", long, "battery 1h", []string{"act 0s"}},
 		{"it is announced", short, "announce=battery battery 1h", []string{"act 25m0s"}},
 		{"it is over", long, "line 1h", nil},
-		{"it is over, and one State later there is another", long, "line 2s, battery 40m", []string{"act 30m2s"}},
+		{"it is over, and one State later there is another", long, "line 2s, battery 40m",
+			[]string{"act 30m2s"}},
 		{"it was over, and there is a flap", short, "line 2s, battery 2s, line 2h", nil},
 		{"the unit is not there", short, "lost 1h", []string{"act 50s"}},
 		{"the unit has not been there for long", long, "lost 1h", []string{"act 4s"}},
 		{"the unit is there a moment later", long, "lost 2s, line 1h", nil},
-		{"the unit is there a moment later, on battery", short, "notfound 2s, battery 1h", []string{"act 25m0s"}},
+		{"the unit is there a moment later, on battery", short, "notfound 2s, battery 1h",
+			[]string{"act 25m0s"}},
 		{"the unit says nothing", long, "silent 1h", []string{"act 30s"}},
 		{"the unit may not be opened", long, "denied 1h", []string{"act 30s"}},
 		{"nobody can tell yet", long, "silent 28s, line 1h", nil},
@@ -319,7 +381,8 @@ func TestAnOutageOfAnEarlierRunGoesOn(t *testing.T) {
 	p := Policy{Hold: hold, Limits: Limits{OnBattery: 30 * time.Minute}}
 	p.Resume(long)
 	told, _, _ := play(t, &p, map[string]string{one: "lost 1h"})
-	assert.Equal(t, []string{"act 4s"}, told, "the time on battery counts on where no loss is asked for")
+	assert.Equal(t, []string{"act 4s"}, told,
+		"the time on battery counts on where no loss is asked for")
 }
 
 func TestAUnitThatIsKnownIsNotResumed(t *testing.T) {
@@ -375,20 +438,32 @@ func TestSeveralUnits(t *testing.T) {
 		timelines map[string]string
 		told      []string
 	}{
-		{"any of two", nil, false, map[string]string{one: "line 1h", two: "line 1m, battery 1h"}, []string{"act 11m0s"}},
-		{"any, the first", nil, false, map[string]string{one: "line 1m, battery 1h", two: "line 1h"}, []string{"act 11m0s"}},
-		{"all of two, one is", nil, true, map[string]string{one: "line 1h", two: "line 1m, battery 1h"}, nil},
-		{"all of two, both are", nil, true, map[string]string{one: "battery 1h", two: "line 1m, battery 1h"}, []string{"act 11m0s"}},
-		{"all of two, one no longer", nil, true, map[string]string{one: "battery 10m30s, line 1h", two: "line 1m, battery 1h"}, nil},
-		{"all, one is lost on battery", nil, true, map[string]string{one: "battery 1m, lost 1h", two: "line 1m, battery 1h"}, []string{"act 11m0s"}},
-		{"all, one is lost on line power", nil, true, map[string]string{one: "line 1m, lost 1h", two: "line 1m, battery 1h"}, nil},
-		{"all of those seen", nil, true, map[string]string{one: "notfound 1h", two: "line 1m, battery 1h"}, []string{"act 11m0s"}},
+		{"any of two", nil, false, map[string]string{one: "line 1h", two: "line 1m, battery 1h"},
+			[]string{"act 11m0s"}},
+		{"any, the first", nil, false, map[string]string{one: "line 1m, battery 1h",
+			two: "line 1h"}, []string{"act 11m0s"}},
+		{"all of two, one is", nil, true, map[string]string{one: "line 1h",
+			two: "line 1m, battery 1h"}, nil},
+		{"all of two, both are", nil, true, map[string]string{one: "battery 1h",
+			two: "line 1m, battery 1h"}, []string{"act 11m0s"}},
+		{"all of two, one no longer", nil, true, map[string]string{one: "battery 10m30s, line 1h",
+			two: "line 1m, battery 1h"}, nil},
+		{"all, one is lost on battery", nil, true, map[string]string{one: "battery 1m, lost 1h",
+			two: "line 1m, battery 1h"}, []string{"act 11m0s"}},
+		{"all, one is lost on line power", nil, true, map[string]string{one: "line 1m, lost 1h",
+			two: "line 1m, battery 1h"}, nil},
+		{"all of those seen", nil, true, map[string]string{one: "notfound 1h",
+			two: "line 1m, battery 1h"}, []string{"act 11m0s"}},
 		{"all of none", nil, true, map[string]string{one: "notfound 1h"}, nil},
-		{"a unit that feeds another computer", paths, false, map[string]string{three: "battery 1h"}, nil},
-		{"one of those that feed this computer", paths, false, map[string]string{one: "line 1h", two: "line 1m, battery 1h", three: "line 1h"}, []string{"act 11m0s"}},
-		{"all of those that feed this computer", paths, true, map[string]string{one: "battery 1h", two: "line 1m, battery 1h", three: "line 1h"}, []string{"act 11m0s"}},
+		{"a unit that feeds another computer", paths, false, map[string]string{three: "battery 1h"},
+			nil},
+		{"one of those that feed this computer", paths, false, map[string]string{one: "line 1h",
+			two: "line 1m, battery 1h", three: "line 1h"}, []string{"act 11m0s"}},
+		{"all of those that feed this computer", paths, true, map[string]string{one: "battery 1h",
+			two: "line 1m, battery 1h", three: "line 1h"}, []string{"act 11m0s"}},
 		{"all, one was never seen", paths, true, map[string]string{two: "battery 1h"}, nil},
-		{"all, one was never there", paths, true, map[string]string{one: "notfound 1h", two: "battery 1h"}, nil},
+		{"all, one was never there", paths, true, map[string]string{one: "notfound 1h",
+			two: "battery 1h"}, nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			p := Policy{Hold: hold, Limits: Limits{OnBattery: 10 * time.Minute, Lost: time.Minute},
@@ -400,7 +475,8 @@ func TestSeveralUnits(t *testing.T) {
 }
 
 func TestADecisionSaysWhatIsGoingOn(t *testing.T) {
-	limits := Limits{OnBattery: 30 * time.Minute, Charge: 30, RunTime: 5 * time.Minute, Low: true, Lost: 2 * time.Minute}
+	limits := Limits{OnBattery: 30 * time.Minute, Charge: 30, RunTime: 5 * time.Minute, Low: true,
+		Lost: 2 * time.Minute}
 	at := func(d time.Duration) time.Time { return started.Add(d) }
 	minute := at(time.Minute)
 	for timeline, want := range map[string]struct {
@@ -493,17 +569,22 @@ func TestTheEstimateIsByTheLineThroughTheCharges(t *testing.T) {
 		timeline string
 		at       time.Time
 	}{
-		// One point in two seconds: 100 at 0 s, 9 points in the 18 s to the last reading.
-		"too short a time":                      {falls(100, 1, 2*time.Second, 10), time.Time{}},
-		"too small a fall":                      {falls(100, 1, 5*time.Minute, 2), time.Time{}},
-		"no fall":                               {falls(100, 0, 10*time.Minute, 2), time.Time{}},
-		"it rises":                              {falls(40, -1, 10*time.Minute, 5), time.Time{}},
-		"a tenth of a point every two seconds":  {falls(100, 0.125, 2*time.Second, 201), at(1120 * time.Second)},
-		"after a time with other readings":      {"charge=50 line 10h, " + falls(100, 0.125, 2*time.Second, 201), at(10*time.Hour + 1120*time.Second)},
-		"after another outage":                  {"charge=90 battery 10m, line 50m, " + falls(100, 0.125, 2*time.Second, 201), at(time.Hour + 1120*time.Second)},
-		"of the last outage":                    {falls(100, 0.125, 2*time.Second, 201) + ", charge=? line 1h, battery 1h", time.Time{}},
-		"line power is back":                    {falls(100, 0.125, 2*time.Second, 201) + ", line 2s", time.Time{}},
-		"so slow that it tells nothing for now": {"charge=100 battery 5h, charge=98 battery 2s", time.Time{}},
+		"too short a time": {falls(100, 1, 10*time.Second, 12), time.Time{}},
+		"too small a fall": {falls(100, 1, 5*time.Minute, 2), time.Time{}},
+		"no fall":          {falls(100, 0, 10*time.Minute, 2), time.Time{}},
+		"it rises":         {falls(40, -1, 10*time.Minute, 5), time.Time{}},
+		"a tenth of a point every two seconds": {falls(100, 0.125, 2*time.Second, 201),
+			at(1120 * time.Second)},
+		"after a time with other readings": {"charge=50 line 10h, " + falls(100, 0.125,
+			2*time.Second, 201), at(10*time.Hour + 1120*time.Second)},
+		"after another outage": {"charge=90 battery 10m, line 50m, " + falls(100,
+			0.125, 2*time.Second, 201), at(time.Hour + 1120*time.Second)},
+		"of the last outage": {falls(100, 0.125, 2*time.Second,
+			201) + ", charge=? line 1h, battery 1h", time.Time{}},
+		"line power is back": {falls(100, 0.125, 2*time.Second,
+			201) + ", line 2s", time.Time{}},
+		"so slow that it tells nothing for now": {"charge=100 battery 5h, charge=98 battery 2s",
+			time.Time{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := Policy{Hold: hold, Limits: limits}
@@ -522,6 +603,18 @@ func TestAnEstimateIsNeverInThePast(t *testing.T) {
 		"charge=31 battery 10m"})
 	require.False(t, d.Act)
 	assert.Equal(t, now, d.At)
+}
+
+func TestTheEstimateOfALostUnitIsByItsLossAlone(t *testing.T) {
+	p := Policy{Hold: hold, Limits: Limits{OnBattery: 3 * time.Minute, Lost: 10 * time.Minute}}
+	_, d, _ := play(t, &p, map[string]string{one: "battery 1m, lost 10s"})
+	assert.Equal(t, started.Add(11*time.Minute), d.At)
+	p = Policy{Hold: hold, Limits: Limits{OnBattery: 3 * time.Minute}}
+	_, d, _ = play(t, &p, map[string]string{one: "battery 1m, lost 10s"})
+	assert.Equal(t, started.Add(3*time.Minute), d.At)
+	p = Policy{Hold: hold, Limits: Limits{Lost: time.Second}}
+	_, d, _ = play(t, &p, map[string]string{one: "battery 1m, lost 2s"})
+	assert.Equal(t, started.Add(time.Minute+hold), d.At, "it has to last for Hold")
 }
 
 func TestTheEstimateOfSeveralUnits(t *testing.T) {

@@ -183,7 +183,8 @@ const one = "1-1:1.0"
 
 // play has a Policy live through timelines, by path. It returns when it begins and ceases to act,
 // and the last Decision with its time.
-func play(t testing.TB, p *Policy, timelines map[string]string) (told []string, d Decision, now time.Time) {
+func play(t testing.TB, p *Policy, timelines map[string]string) (told []string, d Decision,
+	now time.Time) {
 	var units []*unit
 	for path, timeline := range timelines {
 		units = append(units, &unit{t: t, path: path, phases: phasesOf(t, timeline)})

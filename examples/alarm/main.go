@@ -1,10 +1,9 @@
-// Command alarm runs a command, or sends a mail, once line power has failed and the battery is low:
+// Command alarm runs a command when the computer that a UPS feeds has to go down: the battery is
+// low, or the UPS was lost while on battery. Without a command it only prints why:
 //
-//	alarm -charge 30 -left 5m -- shutdown -h now
-//	alarm -mail-to ops@example.com -mail-from ups@example.com -smtp localhost:25
+//	alarm -charge 30 -left 5m -lost 2m -- shutdown -h now
 //
-// The command finds the message in UPS_MESSAGE. With -dry-run the alarm only prints what it would
-// do.
+// The command finds the message in UPS_MESSAGE.
 package main
 
 import (
@@ -14,87 +13,98 @@ import (
 	"io"
 	"log"
 	"os"
+	"os/exec"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/tripplite-go/tripplite"
+	"github.com/tripplite-go/tripplite/guard"
 )
 
-// limits are what makes an alarm.
-type limits struct {
-	hold   time.Duration // how long line power must be away: flags flap around a transfer
-	charge float64       // percent
-	left   time.Duration
-}
-
 func main() {
-	var l limits
-	path := flag.String("path", "", "the path of the UPS, such as 1-4.2:1.0; otherwise the first one")
-	flag.DurationVar(&l.hold, "hold", 5*time.Second, "believe a power failure that lasts as long")
-	flag.Float64Var(&l.charge, "charge", 30, "the battery is low at a charge of so many `percent`")
-	flag.DurationVar(&l.left, "left", 5*time.Minute, "the battery is low when it has that time left")
-	to := flag.String("mail-to", "", "send a mail to this `address`")
-	from := flag.String("mail-from", "ups@localhost", "send the mail from this `address`")
-	server := flag.String("smtp", "localhost:25", "send the mail by this server")
-	dryRun := flag.Bool("dry-run", false, "print what would be done")
+	policy := guard.Policy{Limits: guard.Limits{Low: true}}
+	l := &policy.Limits
+	path := flag.String("path", "", "the path of the UPS, such as 1-4.2:1.0; otherwise any")
+	flag.DurationVar(&policy.Hold, "hold", 5*time.Second, "believe what lasts for so long")
+	flag.Float64Var(&l.Charge, "charge", 30, "act below a charge of so many `percent`")
+	flag.DurationVar(&l.RunTime, "left", 5*time.Minute, "act when the battery has less time left")
+	flag.DurationVar(&l.Lost, "lost", 2*time.Minute,
+		"act when the UPS was lost for so long on battery")
 	flag.Parse()
-	act, err := choose(os.Stdout, *dryRun, *to, *from, *server, flag.Args())
-	if err != nil {
-		log.Fatal(err)
-	}
-	ups, err := tripplite.Open(*path)
-	if err != nil {
-		log.Fatal(err)
+	bank := tripplite.NewBank()
+	if *path != "" {
+		bank = tripplite.BankAt([]string{*path})
 	}
 	// A signal ends run, not the process, so that Close gives the UPS back.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	run(ctx, os.Stdout, ups, 2*time.Second, l, act)
+	err := run(ctx, os.Stdout, bank, &policy, command(flag.Args()))
 	stop()
-	ups.Close()
+	bank.Close()
+	if err != nil {
+		log.Fatal(err)
+	}
 }
 
+// run acts once in each power failure. After an error it acts again.
 func run(
-	ctx context.Context, out io.Writer, ups *tripplite.Battery, every time.Duration,
-	l limits, act action,
-) {
-	power := tripplite.OnBattery{Hold: l.hold}
-	told := false
-	for state, err := range ups.Watch(ctx, every) {
-		if err != nil {
-			fmt.Fprintln(out, "alarm:", err) // a reading is missing, or all are
+	ctx context.Context, out io.Writer, bank *tripplite.Bank, policy *guard.Policy,
+	act func(ctx context.Context, message string) error,
+) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	readings := make(chan tripplite.Reading)
+	go func() {
+		defer close(readings)
+		for r := range bank.Watch(ctx, 2*time.Second) {
+			select {
+			case readings <- r:
+			case <-ctx.Done():
+			}
 		}
-		if power.Observe(state, err) {
-			told = false
+	}()
+	ticker := time.NewTicker(time.Second) // a loss counts by time alone
+	defer ticker.Stop()
+	for acted := false; ; {
+		select {
+		case r, ok := <-readings:
+			switch {
+			case !ok:
+				return nil // ctx is done
+			case r.Info.Path == "":
+				return r.Err // there will be no more
+			case r.Err != nil:
+				fmt.Fprintln(out, "alarm:", r.Err) // a reading is missing, or all are
+			}
+			policy.Observe(r, time.Now())
+		case <-ticker.C:
 		}
-		// A lost unit is never an alarm: USB drops just when line power fails. Nor is a State that
-		// shows line power again, even if that is not believed yet.
-		onBattery, _ := power.Get()
-		why := low(state, l)
-		if why == "" || !onBattery || told || state.Status.ACPresent.Or(false) {
+		d := policy.Decide(time.Now())
+		acted = acted && slices.ContainsFunc(d.Units, func(u guard.Unit) bool { return u.OnBattery })
+		if !d.Act || acted {
 			continue
 		}
-		message := "line power has failed and the battery is low: " + why
-		fmt.Fprintln(out, message)
-		if err := act(ctx, message); err != nil {
-			fmt.Fprintln(out, "alarm: tried again with the next reading:", err)
-			continue
+		fmt.Fprintln(out, d.Why)
+		err := act(ctx, d.Why)
+		if acted = err == nil; !acted {
+			fmt.Fprintln(out, "alarm: tried again in a second:", err)
 		}
-		told = true // once for each power failure
 	}
 }
 
-// low returns why the battery is low, or "". A reading that is not known is not low.
-func low(state tripplite.State, l limits) (why string) {
-	charge, known := state.RemainingCapacity.Get()
-	left, leftKnown := state.RunTimeToEmpty.Get()
-	switch {
-	case state.Status.ShutdownImminent.Or(false):
-		return "the UPS is about to switch off"
-	case known && charge <= l.charge:
-		return fmt.Sprintf("a charge of %v %%", charge)
-	case leftKnown && left <= l.left:
-		return fmt.Sprintf("%v left", left)
+func command(args []string) func(ctx context.Context, message string) error {
+	return func(ctx context.Context, message string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(ctx, time.Minute) // nobody watches the UPS meanwhile
+		defer cancel()
+		c := exec.CommandContext(ctx, args[0], args[1:]...)
+		c.Env = append(os.Environ(), "UPS_MESSAGE="+message)
+		if output, err := c.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w: %s", args[0], err, output)
+		}
+		return nil
 	}
-	return ""
 }
