@@ -18,7 +18,7 @@ type Query struct {
 	Unit     string   // by name
 	Keys     []string // of [Readings]; none is all
 	From, To time.Time
-	Points   int // of a chart at most; 0 is 1000
+	Points   int // of a chart at most, from 2 on; 0 is 1000
 }
 
 // Series is one chart.
@@ -100,18 +100,22 @@ func (q Query) chart() (c chart, err error) {
 	if q.Points == 0 {
 		c.points = defaultPoints
 	}
-	if c.to <= c.from || c.points < 1 {
-		return c, errors.New("a chart needs a time that ends after it begins, and a point")
+	if c.to <= c.from || c.points < 2 {
+		return c, errors.New("a chart needs a time that ends after it begins, and two points")
 	}
 	c.points = min(c.points, mostPoints)
 	return c, nil
 }
 
-// bucket returns how long a point is for, given the step of the rows.
+// bucket returns how long a point is for, given the step of the rows. Points begin at multiples of
+// that, so that a chart may have one more than fits.
 func (c chart) bucket(step int64) int64 {
-	size := max((c.to-c.from)/c.points/step, 1) * step
-	for floor(c.to-1, size)/size-floor(c.from, size)/size+1 > c.points && size < c.to-c.from {
-		size += step
+	fits := func(points int64) int64 {
+		return ((c.to-c.from-1)/(points*step) + 1) * step
+	}
+	size := fits(c.points)
+	if floor(c.to-1, size)/size-floor(c.from, size)/size+1 > c.points {
+		size = fits(c.points - 1)
 	}
 	return size
 }
