@@ -36,7 +36,7 @@ func childFile() string { return os.Getenv("HISTORY_FILE") }
 // writeUntilKilled writes events and readings, and prints the text of each event that Event has
 // returned for.
 func writeUntilKilled() {
-	s := Open(Config{File: childFile(), MaxSize: leastMaxSize})
+	s := Open(Config{File: childFile()})
 	now := time.Now()
 	for i := 0; ; i++ {
 		for n := range 8 {

@@ -97,10 +97,12 @@ func TestAnExportHasTheFinestRowsThatThereAre(t *testing.T) {
 	s.write(noon.Add(24 * time.Hour))
 	// The minutes of the first 13 hours and 17 minutes go, and the five minutes of the first 7.
 	s.turn <- struct{}{}
-	require.NoError(t, s.disk.cut(0, "", midnight.Add(13*time.Hour+17*time.Minute).Unix()))
-	require.NoError(t, s.disk.cut(1, "", midnight.Add(7*time.Hour).Unix()))
+	for tier, before := range []time.Duration{13*time.Hour + 17*time.Minute, 7 * time.Hour} {
+		_, err := s.disk.cut(tier, 1, midnight.Add(before).Unix())
+		require.NoError(t, err)
+	}
 	<-s.turn
-	var seconds, rows = 0, map[int]int{}
+	seconds, rows := 0, map[int]int{}
 	last := ""
 	for _, line := range exported(t, s, "history", time.Time{}, time.Time{}, "")[1:] {
 		var step int

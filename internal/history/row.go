@@ -82,7 +82,7 @@ func (r *row) merge(o *row) {
 type tier struct {
 	step int64 // seconds
 	keep int64 // how many rows of a unit are kept
-	hold int64 // how many of them a file that is too large keeps until coarser tiers are cut too
+	hold int64 // how many of them stay, of a file that is too large, until coarser tiers are cut too
 }
 
 const day = 24 * 60 * 60
@@ -91,7 +91,7 @@ var tiers = [...]tier{
 	{60, 14 * day / 60, day / 60},
 	{300, 92 * day / 300, 7 * day / 300},
 	{3600, 732 * day / 3600, 92 * day / 3600},
-	{21600, 732 * day / 21600, 0},
+	{21600, 732 * day / 21600, 732 * day / 21600},
 }
 
 // slot names a row.

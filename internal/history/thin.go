@@ -1,9 +1,6 @@
 package history
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 const (
 	// thinEvery is how often rows that are too old are looked for.
@@ -38,7 +35,7 @@ func (d *disk) age() error {
 				return err
 			}
 			for _, cut := range cut {
-				if err := d.cut(i, "AND unit = ?", cut+t.step, id); err != nil {
+				if _, err := d.cut(i, id, cut+t.step); err != nil {
 					return err
 				}
 			}
@@ -58,35 +55,58 @@ func (d *disk) age() error {
 	return nil
 }
 
-// cut deletes the rows of a tier that are before a time, but none that share a row of the next tier
-// with one that stays: so it can be told which of the two is to be shown.
-func (d *disk) cut(tier int, where string, before int64, args ...any) error {
+// cut deletes the rows of a unit in a tier that are before a time, but none that share a row of the next tier
+// with one that stays, so that an export finds each time in one tier.
+func (d *disk) cut(tier int, unit, before int64) (deleted int64, err error) {
 	step := tiers[tier].step
 	if tier+1 < len(tiers) {
 		before = floor(before, tiers[tier+1].step)
 	}
-	_, err := d.db.Exec("DELETE FROM samples WHERE step = ? AND time < ? "+where,
-		append([]any{step, before}, args...)...)
-	return err
+	done, err := d.db.Exec("DELETE FROM samples WHERE step = ? AND unit = ? AND time < ?",
+		step, unit, before)
+	if err != nil {
+		return 0, err
+	}
+	return done.RowsAffected()
 }
 
 // shrink makes room: below nine tenths of the size that the file may have, since its log needs some
-// too. It deletes a fourth of what the finest tier has beyond what that tier is to hold, then of the
-// next, and at last of the events.
+// too. It deletes the oldest of the finest tier until that holds no more than it is to hold, then of
+// the next. When that is not enough it deletes the oldest of everything.
 func (d *disk) shrink(most int64) error {
 	for range 64 {
 		used, err := d.used()
 		if err != nil || used <= most/10*9 {
 			return err
 		}
-		if err := d.shorten(); err != nil {
-			return err
+		shortened := false
+		for i := 0; i < len(tiers) && !shortened; i++ {
+			if shortened, err = d.shorten(i, tiers[i].hold); err != nil {
+				return err
+			}
 		}
-		if err := d.drain("PRAGMA incremental_vacuum"); err != nil {
+		if !shortened {
+			if err := d.shortenAll(); err != nil {
+				return err
+			}
+		}
+		if err := d.vacuum(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// vacuum gives the free pages back. SQLite does a page a step.
+func (d *disk) vacuum() error {
+	rows, err := d.db.Query("PRAGMA incremental_vacuum")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+	}
+	return rows.Err()
 }
 
 // used returns the size of the file without its free pages.
@@ -97,43 +117,50 @@ func (d *disk) used() (bytes int64, err error) {
 	return (pages - free) * size, err
 }
 
-// shorten deletes the oldest of the finest rows that may go.
-func (d *disk) shorten() error {
+// shorten deletes a fourth of what a tier has of each unit beyond what it is to hold. It reports
+// whether there was any.
+func (d *disk) shorten(tier int, hold int64) (shortened bool, err error) {
 	ids, err := d.numbers("SELECT id FROM units")
 	if err != nil {
-		return err
+		return false, err
 	}
-	for i, t := range tiers {
-		shortened := false
-		for _, id := range ids {
-			counts, err := d.numbers(
-				"SELECT count(*) FROM samples WHERE step = ? AND unit = ?", t.step, id)
-			if err != nil {
-				return err
-			}
-			beyond := counts[0] - t.hold
-			if beyond <= 0 {
-				continue
-			}
-			cut, err := d.numbers("SELECT time FROM samples WHERE step = ? AND unit = ?"+
-				" ORDER BY time LIMIT 1 OFFSET ?", t.step, id, (beyond+3)/4)
-			if err != nil {
-				return err
-			}
-			for _, cut := range cut {
-				if err := d.cut(i, "AND unit = ?", cut, id); err != nil {
-					return err
-				}
-				shortened = true
-			}
+	step := tiers[tier].step
+	for _, id := range ids {
+		has, err := d.numbers(
+			"SELECT count(*) FROM samples WHERE step = ? AND unit = ?", step, id)
+		if err != nil {
+			return false, err
 		}
-		if shortened {
-			return nil
+		beyond := has[0] - hold
+		if beyond <= 0 {
+			continue
+		}
+		cut, err := d.numbers("SELECT time FROM samples WHERE step = ? AND unit = ?"+
+			" ORDER BY time LIMIT 1 OFFSET ?", step, id, (beyond+3)/4)
+		if err != nil {
+			return false, err
+		}
+		for _, cut := range cut {
+			deleted, err := d.cut(tier, id, cut+step)
+			if err != nil {
+				return false, err
+			}
+			shortened = shortened || deleted > 0
+		}
+	}
+	return shortened, nil
+}
+
+// shortenAll deletes a fourth of everything.
+func (d *disk) shortenAll() error {
+	for i := range tiers {
+		if _, err := d.shorten(i, 0); err != nil {
+			return err
 		}
 	}
 	for _, table := range []string{"events", "outages"} {
-		_, err := d.db.Exec(fmt.Sprintf(
-			"DELETE FROM %s WHERE id <= (SELECT min(id) + (max(id) - min(id)) / 4 FROM %s)", table, table))
+		_, err := d.db.Exec("DELETE FROM " + table + " WHERE id <= " +
+			"(SELECT min(id) + (max(id) - min(id)) / 4 FROM " + table + ")")
 		if err != nil {
 			return err
 		}
@@ -156,10 +183,4 @@ func (d *disk) numbers(query string, args ...any) (all []int64, err error) {
 		all = append(all, n)
 	}
 	return all, rows.Err()
-}
-
-// drain runs a query to its end.
-func (d *disk) drain(query string) error {
-	_, err := d.numbers(query)
-	return err
 }

@@ -76,7 +76,7 @@ func (s *Store) writeEvents() {
 
 // attach opens the file. One that is broken is moved aside, once.
 func (s *Store) attach(now time.Time) error {
-	d, err := openDisk(s.config.File)
+	d, last, going, err := resume(s.config.File)
 	if (s.broken || broken(err)) && !s.aside {
 		if d != nil {
 			d.close()
@@ -90,14 +90,9 @@ func (s *Store) attach(now time.Time) error {
 		s.notice = fmt.Sprintf("The history was broken and begins anew. The broken file is %s.", to)
 		s.mu.Unlock()
 		s.config.Log.Error("the history was broken and begins anew", "moved to", to)
-		d, err = openDisk(s.config.File)
+		d, last, going, err = resume(s.config.File)
 	}
 	if err != nil {
-		return err
-	}
-	last, going, err := d.resume()
-	if err != nil {
-		d.close()
 		return err
 	}
 	s.disk = d
@@ -115,6 +110,18 @@ func (s *Store) attach(now time.Time) error {
 	}
 	s.waits = !s.stopped
 	return nil
+}
+
+// resume opens a file, and returns what [disk.resume] does.
+func resume(file string) (d *disk, last int64, going []*outage, err error) {
+	if d, err = openDisk(file); err != nil {
+		return nil, 0, nil, err
+	}
+	if last, going, err = d.resume(); err != nil {
+		d.close()
+		return nil, 0, nil, err
+	}
+	return d, last, going, nil
 }
 
 // follow has what is in memory alone follow the last event on disk. It is called with mu locked.
@@ -243,9 +250,10 @@ func (s *Store) succeeded(b *batch) {
 
 // failed says what is wrong. It is called with the turn taken.
 func (s *Store) failed(err error) {
+	s.broken = s.broken || broken(err)
 	if s.disk != nil && broken(err) {
 		s.disk.close()
-		s.disk, s.broken = nil, true
+		s.disk = nil
 	}
 	problem := sentence(s.config.File, err)
 	s.mu.Lock()
