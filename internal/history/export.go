@@ -210,6 +210,9 @@ func (e *export) events(ctx context.Context) error {
 			return err
 		}
 		for _, event := range chunk {
+			if event.ID <= last {
+				return errBroken // it would never end
+			}
 			put(event)
 			last = event.ID
 		}
@@ -254,6 +257,9 @@ func (e *export) outages(ctx context.Context) error {
 			return err
 		}
 		for _, o := range chunk {
+			if o.id <= last {
+				return errBroken
+			}
 			if !inMemory(o.id) {
 				put(o.exported())
 			}
@@ -357,6 +363,9 @@ func (e *export) stored(ctx context.Context, unit string, id int64, readings []i
 				return err
 			}
 			for i, r := range rows {
+				if times[i] <= last {
+					return errBroken
+				}
 				e.row(unit, t.step, times[i], r)
 				last = times[i]
 			}

@@ -235,23 +235,28 @@ func (d *disk) rows(query string, readings []int, add func(t int64, r *row), arg
 		return err
 	}
 	defer rows.Close()
-	var t int64
-	ns, values := make([]int64, len(readings)), make([]*int64, 3*len(readings))
-	to := []any{&t}
-	for i := range readings {
-		to = append(to, &ns[i], &values[3*i], &values[3*i+1], &values[3*i+2])
+	// Scan takes values of any type as they are, but has numbers go through texts.
+	values := make([]any, 1+4*len(readings))
+	to := make([]any, len(values))
+	for i := range values {
+		to[i] = &values[i]
 	}
 	for rows.Next() {
 		if err := rows.Scan(to...); err != nil {
 			return err
 		}
 		var r row
-		for i, n := range ns {
-			least, sum, most := values[3*i], values[3*i+1], values[3*i+2]
-			if n > 0 && least != nil && sum != nil && most != nil {
-				r[readings[i]] = sums{n, *least, *sum, *most}
+		for i, reading := range readings {
+			v := values[1+4*i:]
+			n, _ := v[0].(int64)
+			least, has := v[1].(int64)
+			sum, _ := v[2].(int64)
+			most, _ := v[3].(int64)
+			if n > 0 && has {
+				r[reading] = sums{n, least, sum, most}
 			}
 		}
+		t, _ := values[0].(int64)
 		add(t, &r)
 	}
 	return rows.Err()
