@@ -3,6 +3,7 @@ package history
 import (
 	"database/sql"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"time"
@@ -77,7 +78,8 @@ func (d *disk) migrate() error {
 		return errNewer
 	}
 	if version < len(schema) {
-		if _, err := d.db.Exec("PRAGMA journal_mode=DELETE; PRAGMA auto_vacuum=INCREMENTAL"); err != nil {
+		_, err := d.db.Exec("PRAGMA journal_mode=DELETE; PRAGMA auto_vacuum=INCREMENTAL")
+		if err != nil {
 			return err
 		}
 		if err := d.upgrade(version); err != nil {
@@ -125,7 +127,8 @@ func (d *disk) resume() (last int64, going []*outage, err error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	all, err := d.outages(outagesWhere+" AND o.ended IS NULL", outagesLast, 1<<62, memoryEvents)
+	all, err := d.outages(outagesWhere+" AND o.ended IS NULL", outagesLast,
+		int64(math.MaxInt64), memoryEvents)
 	for _, o := range all {
 		o.old, o.written = true, true
 		o.unmeasured = !o.hasEnergy
@@ -329,7 +332,8 @@ const (
 
 	outagesWhere = `SELECT o.id, u.name, o.began, o.seen, o.ended, o.lowest_charge, o.energy
 		FROM outages o JOIN units u ON u.id = o.unit WHERE o.id < ?`
-	outagesLast = " ORDER BY o.id DESC LIMIT ?"
+	outagesWithin = " AND o.began < ? AND (o.ended IS NULL OR o.ended >= ?)"
+	outagesLast   = " ORDER BY o.id DESC LIMIT ?"
 )
 
 // events returns what a query finds, as it orders them.

@@ -19,7 +19,7 @@ import (
 // export writes a history as CSV.
 type export struct {
 	csv      *csv.Writer
-	with     func(ctx context.Context, use func(d *disk) error) error // d is nil without a file
+	with     func(ctx context.Context, use func(d *disk) error) error // nil without a file
 	memory   snapshot
 	from, to time.Time
 	unit     string
@@ -36,9 +36,9 @@ type snapshot struct {
 // exportRows is how much is read at a time, so that an export of years keeps nobody waiting.
 const exportRows = 1000
 
-// Export writes what happened from one time to another, the oldest first: the "history" unit by unit,
-// in the finest resolution that is there, the "events" or the "outages". The only format is "csv".
-// Zero times and an empty unit are no limit.
+// Export writes what happened from one time to another, the oldest first: the "history" unit by
+// unit, in the finest resolution that is there, the "events" or the "outages". The only format is
+// "csv". Zero times and an empty unit are no limit.
 func (s *Store) Export(
 	ctx context.Context, w io.Writer, what, format string, from, to time.Time, unit string,
 ) error {
@@ -85,7 +85,7 @@ func (s *Store) snapshot() snapshot {
 }
 
 // ExportFile exports a file as [Store.Export] does, without changing it. A daemon may have the file
-// open. It needs permission to read the file, and where a daemon has it open the two beside it.
+// open. That takes permission to read the file, and the two beside it if a daemon has it open.
 func ExportFile(
 	ctx context.Context, file string, w io.Writer, what string, from, to time.Time, unit string,
 ) error {
@@ -104,10 +104,6 @@ func openReadOnly(file string) (*disk, error) {
 	if driver == "" {
 		return nil, errUnsupported
 	}
-	info, err := os.Stat(file)
-	if err != nil {
-		return nil, err
-	}
 	if err := checkHeader(file); err != nil {
 		return nil, err
 	}
@@ -120,8 +116,8 @@ func openReadOnly(file string) (*disk, error) {
 	case errors.Is(err, fs.ErrNotExist), err == nil && log.Size() == 0:
 		return openWith(file, "mode=ro&immutable=1")
 	}
-	return nil, fmt.Errorf("%w: it has a log beside it, and to read that takes permission to write in "+
-		"its directory, or a daemon that has it open: %s-shm", fs.ErrPermission, info.Name())
+	return nil, fmt.Errorf("%w: it was not closed, and to read it then takes permission to write "+
+		"in its directory", fs.ErrPermission)
 }
 
 func openWith(file, options string) (*disk, error) {
@@ -248,8 +244,7 @@ func (e *export) outages(ctx context.Context) error {
 			if err != nil || !found {
 				return err
 			}
-			chunk, err = d.outages(outagesWhere+where+
-				" AND o.id > ? AND o.began < ? AND (o.ended IS NULL OR o.ended >= ?)",
+			chunk, err = d.outages(outagesWhere+where+" AND o.id > ?"+outagesWithin,
 				" ORDER BY o.id LIMIT ?", append(args, last, to, from, exportRows)...)
 			return err
 		})

@@ -45,7 +45,8 @@ func TestAUserWhoMayOnlyReadExports(t *testing.T) {
 
 func exportToStdout() {
 	for _, what := range []string{"history", "events", "outages"} {
-		err := ExportFile(context.Background(), childFile(), os.Stdout, what, time.Time{}, time.Time{}, "")
+		err := ExportFile(
+			context.Background(), childFile(), os.Stdout, what, time.Time{}, time.Time{}, "")
 		if err != nil {
 			fmt.Println(err)
 		}

@@ -22,8 +22,8 @@ func happen(s *Store) {
 	s.Event(event("desk", events.Lost, noon.Add(time.Hour)))
 }
 
-const header = "time,unit,seconds,load_least,load_mean,load_most,power_least,power_mean,power_most," +
-	"charge_least,charge_mean,charge_most,runtime_least,runtime_mean,runtime_most," +
+const header = "time,unit,seconds,load_least,load_mean,load_most," +
+	"power_least,power_mean,power_most,charge_least,charge_mean,charge_most,runtime_least,runtime_mean,runtime_most," +
 	"input_voltage_least,input_voltage_mean,input_voltage_most,output_voltage_least," +
 	"output_voltage_mean,output_voltage_most,battery_voltage_least,battery_voltage_mean," +
 	"battery_voltage_most"
@@ -73,13 +73,13 @@ func TestWhatCannotBeExportedIsAnError(t *testing.T) {
 	var out bytes.Buffer
 	require.Error(t, s.Export(t.Context(), &out, "history", "xml", noon, noon, ""))
 	require.Error(t, s.Export(t.Context(), &out, "weather", "csv", noon, noon, ""))
-	require.ErrorIs(t, ExportFile(t.Context(), "/nonexistent/history.db", &out, "events", noon, noon, ""),
-		os.ErrNotExist)
+	err := ExportFile(t.Context(), "/nonexistent/history.db", &out, "events", noon, noon, "")
+	require.ErrorIs(t, err, os.ErrNotExist)
 	assert.Empty(t, out.String())
 	happen(s)
 	for _, what := range []string{"history", "events", "outages"} {
-		require.ErrorIs(t, s.Export(t.Context(), closedWriter{}, what, "csv", time.Time{}, time.Time{}, ""),
-			os.ErrClosed)
+		err := s.Export(t.Context(), closedWriter{}, what, "csv", time.Time{}, time.Time{}, "")
+		require.ErrorIs(t, err, os.ErrClosed)
 	}
 }
 

@@ -46,7 +46,7 @@ func works(t *testing.T, s *Store) {
 func TestABrokenFileIsMovedAside(t *testing.T) {
 	good := small(t)
 	for name, content := range map[string][]byte{
-		"not a database":  []byte("The quick brown fox jumps over the lazy dog, and so on and so forth.\n"),
+		"not a database":  []byte("The quick brown fox jumps over the lazy dog, and so on.\n"),
 		"cut short":       good[:60],
 		"no tables":       append(bytes.Clone(good[:100]), make([]byte, len(good)-100)...),
 		"first page only": good[:4096],

@@ -2,9 +2,9 @@
 // least, the mean and the most of each reading, thinned with age, the events, and the outages.
 //
 // A unit is known by its name: one that is plugged in elsewhere, or replaced, under the same name
-// goes on with the same history. A unit that shows up under a name without a history takes over that
-// of another name if it is the same product with the same serial at the same path, and no unit has
-// the other name now: so renaming a unit in the configuration renames its history.
+// goes on with the same history. A unit under a name without a history takes over that of another
+// name if it is the same product with the same serial at the same path, and no unit of this run has
+// the other name. So renaming a unit in the configuration renames its history.
 //
 // Times are what the wall clock said. A clock that steps back adds to the minutes that are there.
 // Age is counted in rows, not by the clock, so that a wrong clock deletes nothing.
@@ -66,7 +66,6 @@ type Store struct {
 	problem  string
 	notice   string // what was done about a broken file
 	lost     int    // events that memory had no room for
-	written  int64  // minute rows; for tests
 	stopped  bool
 	wake     chan struct{}
 	stop     chan struct{}

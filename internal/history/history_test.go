@@ -331,7 +331,7 @@ func TestAUnitKeepsItsHistory(t *testing.T) {
 		has    int // points under the name that the unit has then
 	}{
 		"at another port":       {func(u *monitor.Unit) { u.Info.Path = "3-2:1.0" }, 2},
-		"replaced by another":   {func(u *monitor.Unit) { u.Info.Serial, u.Info.ProductID = "B1", 0x3016 }, 2},
+		"replaced by another":   {func(u *monitor.Unit) { u.Info.Serial, u.Info.ProductID = "B1", 3 }, 2},
 		"renamed":               {func(u *monitor.Unit) { u.Name = "new" }, 2},
 		"renamed, other port":   {func(u *monitor.Unit) { u.Name, u.Info.Path = "new", "3-2:1.0" }, 1},
 		"renamed, other serial": {func(u *monitor.Unit) { u.Name, u.Info.Serial = "new", "B1" }, 1},

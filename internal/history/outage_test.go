@@ -188,7 +188,11 @@ func TestAnOutageOutlastsTheProgram(t *testing.T) {
 			}
 			oldest := all[len(all)-1]
 			require.NotNil(t, oldest.LowestCharge)
-			assert.Equal(t, map[bool]float64{true: 60, false: 70}[name == "it goes on"], *oldest.LowestCharge)
+			charge := 70.
+			if name == "it goes on" {
+				charge = 60
+			}
+			assert.Equal(t, charge, *oldest.LowestCharge)
 			assert.Nil(t, oldest.Energy, "nobody measured it all the time")
 		})
 	}

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,8 @@ type Point struct {
 	Least, Mean, Most float64
 }
 
-// EventQuery asks for events or outages, the newest first. Zero times and an empty Unit are no limit.
+// EventQuery asks for events or outages, the newest first. Zero times and an empty Unit are no
+// limit.
 type EventQuery struct {
 	Unit     string // by name
 	From, To time.Time
@@ -55,10 +57,11 @@ type Event struct {
 
 // Outage is a time on battery.
 type Outage struct {
-	ID           int64 // of the event that began it
-	Unit         string
-	From, To     time.Time // To is zero while it goes on
-	LowestCharge *float64  // in percent; nil where it is not known
+	ID       int64 // of the event that began it
+	Unit     string
+	From, To time.Time // To is zero while it goes on
+	// LowestCharge is in percent. It is nil where it is not known.
+	LowestCharge *float64
 	// Energy is from the battery in watt-hours, by the measured power. It is nil where that was not
 	// known all the time.
 	Energy *float64
@@ -334,8 +337,7 @@ func (s *Store) Outages(ctx context.Context, q EventQuery) ([]Outage, error) {
 			return nil, err
 		}
 		if found {
-			stored, err := s.disk.outages(
-				outagesWhere+where+" AND o.began < ? AND (o.ended IS NULL OR o.ended >= ?)", outagesLast,
+			stored, err := s.disk.outages(outagesWhere+where+outagesWithin, outagesLast,
 				append(args, to, from, limit+len(memory))...)
 			if err != nil {
 				return nil, err
@@ -347,7 +349,9 @@ func (s *Store) Outages(ctx context.Context, q EventQuery) ([]Outage, error) {
 			}
 		}
 	}
-	sorted := slices.SortedFunc(maps.Values(all), func(a, b Outage) int { return int(b.ID - a.ID) })
+	sorted := slices.SortedFunc(maps.Values(all), func(a, b Outage) int {
+		return cmp.Compare(b.ID, a.ID)
+	})
 	return slices.Clip(append([]Outage{}, sorted[:min(len(sorted), limit)]...)), nil
 }
 

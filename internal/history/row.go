@@ -8,7 +8,7 @@ import (
 	"github.com/tripplite-go/tripplite"
 )
 
-// reading is one that is kept: its key in [tripplite.Fields], and how its columns begin in the file.
+// reading is one that is kept: its key in [tripplite.Fields], and how its columns begin.
 type reading struct{ key, column string }
 
 // kept has a row for each reading that is kept.

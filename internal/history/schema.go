@@ -6,8 +6,8 @@ const application = 0x54724c48
 // schema has the statements that make each version from the one before.
 //
 // A row of samples is what a unit did in the step seconds from time on, which is in seconds since
-// 1970. Readings are in hundredths of their unit. A reading has the number of times it was read, the
-// least, the sum and the most. The other times are in milliseconds since 1970.
+// 1970. A reading has the number of times that it was read, the least, the sum and the most, in
+// hundredths of its unit. The other times are in milliseconds since 1970.
 var schema = []string{`
 CREATE TABLE units (
 	id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, path TEXT NOT NULL,

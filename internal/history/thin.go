@@ -45,8 +45,9 @@ func (d *disk) age() error {
 			unit = nil
 		}
 		for _, table := range []string{"events", "outages"} {
-			_, err := d.db.Exec("DELETE FROM "+table+" WHERE unit IS ? AND id <= (SELECT id FROM "+
-				table+" WHERE unit IS ? ORDER BY id DESC LIMIT 1 OFFSET ?)", unit, unit, mostEvents)
+			_, err := d.db.Exec("DELETE FROM "+table+" WHERE unit IS ? AND id <= "+
+				"(SELECT id FROM "+table+" WHERE unit IS ? ORDER BY id DESC LIMIT 1 OFFSET ?)",
+				unit, unit, mostEvents)
 			if err != nil {
 				return err
 			}
@@ -55,8 +56,8 @@ func (d *disk) age() error {
 	return nil
 }
 
-// cut deletes the rows of a unit in a tier that are before a time, but none that share a row of the next tier
-// with one that stays, so that an export finds each time in one tier.
+// cut deletes the rows of a unit in a tier that are before a time, but none that share a row of the
+// next tier with one that stays, so that an export finds each time in one tier.
 func (d *disk) cut(tier int, unit, before int64) (deleted int64, err error) {
 	step := tiers[tier].step
 	if tier+1 < len(tiers) {
@@ -71,8 +72,8 @@ func (d *disk) cut(tier int, unit, before int64) (deleted int64, err error) {
 }
 
 // shrink makes room: below nine tenths of the size that the file may have, since its log needs some
-// too. It deletes the oldest of the finest tier until that holds no more than it is to hold, then of
-// the next. When that is not enough it deletes the oldest of everything.
+// too. It deletes the oldest of the finest tier until that holds no more than it is to hold, then
+// of the next. When that is not enough it deletes the oldest of everything.
 func (d *disk) shrink(most int64) error {
 	for range 64 {
 		used, err := d.used()

@@ -234,9 +234,6 @@ func (s *Store) succeeded(b *batch) {
 		}
 	}
 	s.outages = going
-	for _, rows := range b.rows {
-		s.written += int64(len(rows))
-	}
 	s.waits = !s.stopped
 	if s.problem != "" {
 		s.config.Log.Info("the history is written again", "file", s.config.File)
