@@ -161,11 +161,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		opts = append(opts, collector.WithNumat(c.Hostname))
 	}
+	watch := monitor.Config{Every: pageEvery, NameOf: c.Names.of, Log: log}
+	if len(c.Path) == 0 { // else the Bank has those and no others
+		watch.Named = slices.Sorted(maps.Keys(c.Names))
+	}
 	server := serve.NewServer(serve.Config{
 		Program: page, Collector: collector.New(source, opts...), Scrape: c.Timeout, Log: log,
-		Units: serve.OnDemand(units, source, monitor.Config{
-			Every: pageEvery, NameOf: c.Names.of, Named: slices.Sorted(maps.Keys(c.Names)), Log: log,
-		}),
+		Units: serve.OnDemand(units, source, watch),
 	})
 	err = serve.Run(ctx, server, func() error {
 		return web.ListenAndServe(server, &web.FlagConfig{

@@ -184,10 +184,11 @@ func describe(nut []net.Listener) serve.Program {
 // watch watches the units for all who want to know how they do. The function that it returns ends
 // that.
 func (d *daemon) watch() (m *monitor.Monitor, stop func()) {
-	m = monitor.New(d.bank, monitor.Config{
-		Every: d.config.NUT.Every, NameOf: d.nameOf, Log: d.log,
-		Named: slices.Sorted(maps.Keys(d.config.Units.Names)),
-	})
+	config := monitor.Config{Every: d.config.NUT.Every, NameOf: d.nameOf, Log: d.log}
+	if len(d.config.Units.Paths) == 0 { // else the Bank has those and no others
+		config.Named = slices.Sorted(maps.Keys(d.config.Units.Names))
+	}
+	m = monitor.New(d.bank, config)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {

@@ -67,7 +67,7 @@ export class Card {
     const fill = element("i", {});
     const dd = element("dd", {}, value);
     if (bar) dd.append(element("div", { class: "bar", "aria-hidden": "true" }, fill));
-    if (list === this.main) dd.append(note);
+    if (key === "health") dd.append(note);
     const root = element("div", { "data-key": key }, element("dt", {}, label), dd);
     list.append(root);
     return { key, bar, root, value, note, fill };
@@ -123,16 +123,16 @@ export class Card {
       for (const { key, bar, root, value, note, fill } of list) {
         const reading = readings[key];
         setHidden(root, !reading);
-        setText(note, "");
         if (!reading) {
           setText(value, "");
+          setText(note, "");
           fill.style.width = "0";
           continue;
         }
         any = true;
         this.value(value, reading);
         if (bar) fill.style.width = Math.min(100, Math.max(0, reading.value)) + "%";
-        if (key === "health") setText(note, chargeNote(readings));
+        setText(note, key === "health" ? chargeNote(readings) : "");
       }
       setHidden(list[0].root.parentElement, !any);
     }

@@ -1,5 +1,5 @@
 // Charts and tables of what a unit said. They need uPlot, which is loaded with the first of them.
-import { element, setText, setHidden, moment, span, number } from "./text.js";
+import { element, setText, setHidden, moment, span } from "./text.js";
 
 const ranges = [
   ["hour", "1 hour", 3600],
@@ -24,15 +24,24 @@ const at = (id) => document.getElementById(id);
 let shown = null; // { unit, span, name }
 let timer = 0;
 let asking = null; // aborts what is under way
+let asked = null; // the parameters of what is shown: unit, from, to
 let charts = [];
+let tables = null;
 let outages = [];
-let older = []; // events that were asked for by the button, after the newest ones
+let newest = []; // events
+let older = []; // those that were asked for by the button
+let ended = false; // whether there are none before them
+const height = 190; // of a chart
 
 // show shows the history of a unit over a range, and keeps it up to date.
 export function show(unit, range) {
   const [name, , seconds] = ranges.find(([name]) => name === range) || ranges[2];
   if (shown && shown.unit === unit && shown.name === name) return;
-  if (!shown || shown.unit !== unit) older = [];
+  if (!shown || shown.unit !== unit) {
+    clear();
+    older = [];
+    ended = false;
+  }
   shown = { unit, name, span: seconds };
   at("ranges").replaceChildren(...ranges.map(([name, label]) => {
     const link = element("a", { href: "?" + new URLSearchParams({ unit, range: name }) }, label);
@@ -59,7 +68,7 @@ export function soon() {
 function clear() {
   for (const chart of charts) chart.destroy();
   charts = [];
-  at("charts").replaceChildren();
+  tables = null;
   at("tables").replaceChildren();
 }
 
@@ -83,20 +92,21 @@ async function refresh() {
   try {
     const [readings, events, found] = await Promise.all([
       get("history", { ...range, points: 360 }),
-      get("events", { unit, limit: 50 }),
+      get("events", { unit, limit: page }),
       get("outages", range),
       script(),
     ]);
     if (mine !== asking || !shown) return;
     setHidden(at("history-notice"), true);
+    asked = range;
     outages = found.outages;
-    draw(readings.series, range);
-    tables(readings.series, range, events.events);
+    newest = events.events;
+    draw(readings.series);
+    tabulate(readings.series);
   } catch (problem) {
-    if (problem.name === "AbortError" || mine !== asking) return;
+    if (mine !== asking) return;
     clear();
-    setText(at("history-notice"), problem.message || "The history cannot be had.");
-    setHidden(at("history-notice"), false);
+    tell(problem);
   }
   // A page in the background needs no charts.
   const next = Math.min(60, Math.max(10, seconds / 360)) * 1000;
@@ -137,71 +147,61 @@ function columns(points, scale) {
   return result;
 }
 
-function draw(series, range) {
-  const width = (box) => Math.max(200, box.clientWidth);
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const had = charts;
-  charts = [];
-  const boxes = [];
-  for (const kind of kinds) {
-    const lines = kind.lines
-      .map(([key, label], i) => ({ label, second: i > 0, series: series.find((s) => s.key === key) }))
-      .filter(({ series }) => series && series.points.length > 0);
-    if (lines.length === 0) continue;
-    boxes.push({ kind, lines });
+// draw draws the charts of the readings that there are. It makes new ones only where others than
+// before have readings, or where the colours have changed.
+function draw(series) {
+  const drawn = kinds.map((kind) => ({
+    kind,
+    lines: kind.lines
+      .map(([key, label]) => ({ label, points: (series.find((s) => s.key === key) || {}).points }))
+      .filter(({ points }) => points && points.length > 0),
+  })).filter(({ lines }) => lines.length > 0);
+  const kept = drawn.length === charts.length && drawn.every(({ kind, lines }, i) =>
+    kind === charts[i].kind && lines.length === charts[i].lines);
+  if (!kept) {
+    for (const chart of charts) chart.destroy();
+    charts = drawn.map(({ kind, lines }) => new Chart(kind, lines));
   }
-  const list = at("charts");
-  const figures = boxes.map(({ kind, lines }) => {
-    const legend = element("p", { class: "legend" });
-    const plot = element("div", { class: "plot", role: "img" });
-    const figure = element("figure", { class: "chart" },
-      element("h3", {}, `${kind.name}, ${kind.unit}`), legend, plot);
-    return { kind, lines, legend, plot, figure };
-  });
-  for (const chart of had) chart.destroy();
-  list.replaceChildren(...figures.map(({ figure }) => figure));
-  for (const { kind, lines, legend, plot } of figures) {
-    const scale = kind.scale || 1;
-    const data = uPlot.join(lines.map(({ series }) => columns(series.points, scale)));
-    const values = lines.map(({ label, second }) => {
-      const value = element("span", {});
-      legend.append(element("span", { class: "item" },
-        element("span", { class: second ? "key second" : "key", "aria-hidden": "true" }),
-        `${label} `, value));
-      return value;
-    });
-    const when = element("span", {});
-    legend.append(when);
-    const read = (i) => lines.forEach((line, n) => {
-      const column = data[1 + 3 * n + 1];
-      let j = i;
-      if (j === null) for (j = column.length - 1; j > 0 && column[j] == null; j--);
-      setText(values[n], column[j] == null ? "–" : `${rounded(column[j])} ${kind.unit}`);
-      setText(when, i === null ? "last" : moment(data[0][i] * 1000));
-    });
-    plot.setAttribute("aria-label", `${kind.name}: ` + lines.map(({ label, series }) => {
-      const { least, mean, most } = extremes(series.points, scale);
-      return `${label} from ${rounded(least)} to ${rounded(most)} ${kind.unit}, ` +
-        `${rounded(mean)} ${kind.unit} on average`;
-    }).join("; ") + ". The table Summary has the same.");
-    const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 },
-      ticks: { stroke: colour("--line"), width: 1 }, font: "12px system-ui, sans-serif" };
+  drawn.forEach(({ lines }, i) => charts[i].set(lines));
+}
+
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+class Chart {
+  constructor(kind, lines) {
+    this.kind = kind;
+    this.lines = lines.length;
+    this.when = element("span", { class: "item" });
+    this.values = lines.map(() => element("span", {}));
+    this.plot = element("div", { class: "plot", role: "img" });
+    this.figure = element("figure", { class: "chart" },
+      element("h3", {}, `${kind.name}, ${kind.unit}`),
+      element("p", { class: "legend" }, this.when, ...lines.map(({ label }, n) =>
+        element("span", { class: "item" },
+          element("span", { class: n > 0 ? "key second" : "key", "aria-hidden": "true" }),
+          label + " ", this.values[n]))),
+      this.plot);
+    at("charts").append(this.figure);
+    const axis = {
+      stroke: colour("--soft"), font: "12px system-ui, sans-serif",
+      grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 },
+    };
     const made = [{}];
     const bands = [];
-    lines.forEach(({ second }, n) => {
-      const stroke = colour(second ? "--second" : "--first");
-      const hidden = { stroke: "transparent", width: 0, points: { show: false } };
-      made.push(hidden,
-        { stroke, width: 2, dash: second ? [6, 4] : undefined, points: { show: false } }, hidden);
+    lines.forEach((_, n) => { // each has the least, the mean and the most
+      const stroke = colour(n > 0 ? "--second" : "--first");
+      const edge = { stroke: "transparent", width: 0, points: { show: false } };
+      const dash = n > 0 ? [6, 4] : undefined;
+      made.push(edge, { stroke, width: 2, dash, points: { show: false } }, edge);
       bands.push({ series: [3 * n + 3, 3 * n + 1], fill: faint(stroke) });
     });
-    const chart = new uPlot({
-      width: width(plot), height: 190,
+    this.u = new uPlot({
+      width: this.width(), height,
       padding: [8, 8, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, sync: { key: "history" } },
       scales: {
-        x: { range: () => [range.from, range.to] },
+        x: { range: () => [asked.from, asked.to] },
         y: { range: (_, low, high) => {
           if (low == null) return [0, 1];
           const room = Math.max((high - low) * 0.1, high * 0.005, 0.1);
@@ -213,11 +213,42 @@ function draw(series, range) {
       bands,
       hooks: {
         drawClear: [(u) => shade(u, colour("--band"))],
-        setCursor: [(u) => read(u.cursor.idx == null ? null : u.cursor.idx)],
+        setCursor: [(u) => this.read(u.cursor.idx)],
       },
-    }, data, plot);
-    read(null);
-    charts.push(chart);
+    }, [[], ...made.slice(1).map(() => [])], this.plot);
+  }
+
+  width() { return Math.max(200, this.plot.clientWidth); }
+
+  resize() { this.u.setSize({ width: this.width(), height }); }
+
+  destroy() {
+    this.u.destroy();
+    this.figure.remove();
+  }
+
+  set(lines) {
+    const { name, unit, scale = 1 } = this.kind;
+    this.data = uPlot.join(lines.map(({ points }) => columns(points, scale)));
+    this.u.setData(this.data);
+    this.read(this.u.cursor.idx);
+    this.plot.setAttribute("aria-label", `${name}: ` + lines.map(({ label, points }) => {
+      const { least, mean, most } = extremes(points, scale);
+      return `${label} from ${rounded(least)} to ${rounded(most)} ${unit}, ` +
+        `${rounded(mean)} ${unit} on average`;
+    }).join("; ") + ". The table Summary has the same.");
+  }
+
+  // read writes what the lines are where the cursor is, or at last.
+  read(i) {
+    const [times, ...columns] = this.data || [[]];
+    const pointed = i != null && times[i] !== undefined;
+    setText(this.when, pointed ? moment(times[i] * 1000) : "Last");
+    this.values.forEach((value, n) => {
+      const means = columns[3 * n + 1] || [];
+      const said = pointed ? means[i] : means.findLast((mean) => mean != null);
+      setText(value, said == null ? "–" : `${rounded(said)} ${this.kind.unit}`);
+    });
   }
 }
 
@@ -250,79 +281,108 @@ function extremes(points, scale) {
   return { least: least * scale, mean: sum / points.length * scale, most: most * scale };
 }
 
-function csv(path, parameters) {
-  const query = new URLSearchParams({ ...parameters, format: "csv" });
-  return element("a", { href: `api/v1/${path}?${query}`, download: "" }, "CSV");
-}
-
-function panel(name, link, caption, heads, rows, none) {
-  const head = element("div", { class: "panel-head" }, element("h3", {}, name), link);
-  if (rows.length === 0) {
-    return element("section", { class: "panel" }, head, element("p", { class: "note" }, none));
-  }
-  const cells = (row) => row.map((text, i) => i === 0
-    ? element("th", { scope: "row" }, text) : element("td", {}, text));
-  return element("section", { class: "panel" }, head,
-    element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": name },
-      element("table", {}, element("caption", {}, caption),
+// Table is a table with a heading and its rows as CSV. Its rows are written where they differ.
+class Table {
+  constructor(name, path, heads, none) {
+    this.path = path;
+    this.link = element("a", { download: "", "aria-label": `${name} as CSV` }, "CSV");
+    this.caption = element("caption", {});
+    this.body = element("tbody", {});
+    this.none = element("p", { class: "note" }, none);
+    this.scroll = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": name },
+      element("table", {}, this.caption,
         element("thead", {},
           element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)))),
-        element("tbody", {}, ...rows.map((row) => element("tr", {}, ...cells(row)))))));
+        this.body));
+    this.root = element("section", { class: "panel" },
+      element("div", { class: "panel-head" }, element("h3", {}, name), this.link),
+      this.none, this.scroll);
+    at("tables").append(this.root);
+  }
+
+  set(rows, caption, parameters) {
+    const query = new URLSearchParams({ ...parameters, format: "csv" });
+    this.link.setAttribute("href", `api/v1/${this.path}?${query}`);
+    setText(this.caption, caption);
+    setHidden(this.none, rows.length > 0);
+    setHidden(this.scroll, rows.length === 0);
+    const written = JSON.stringify(rows);
+    if (this.written === written) return;
+    this.written = written;
+    this.body.replaceChildren(...rows.map((row) => element("tr", {}, ...row.map((text, i) =>
+      i === 0 ? element("th", { scope: "row" }, text) : element("td", {}, text)))));
+  }
 }
 
-function tables(series, range, events) {
-  const label = ranges.find(([name]) => name === shown.name)[1];
-  const { unit } = range;
-  const summary = kinds.flatMap(({ lines, unit, scale = 1, name }) => lines.flatMap(([key, line]) => {
-    const found = series.find((s) => s.key === key);
-    if (!found || found.points.length === 0) return [];
-    const { least, mean, most } = extremes(found.points, scale);
-    const said = lines.length > 1 ? `${line} ${name.toLowerCase()}` : name;
-    return [[said, ...[least, mean, most].map((n) => `${rounded(n)} ${unit}`)]];
-  }));
-  const list = outages.map(({ from, to, lowest_charge: charge, energy_wh: energy }) => [
+function tabulate(series) {
+  if (!tables) {
+    tables = {
+      summary: new Table("Summary", "history", ["Reading", "Lowest", "Average", "Highest"],
+        "There are no readings."),
+      outages: new Table("Outages", "outages", ["From", "To", "For", "Lowest charge", "Energy"],
+        "There was none."),
+      events: new Table("Events", "events", ["Time", "What happened"], "Nothing has happened yet."),
+      more: element("button", { type: "button" }, "Older events"),
+    };
+    tables.more.onclick = moreEvents;
+    tables.events.root.append(tables.more);
+  }
+  const over = ranges.find(([name]) => name === shown.name)[1];
+  tables.summary.set(kinds.flatMap(({ lines, unit, scale = 1, name }) =>
+    lines.flatMap(([key, line]) => {
+      const { points } = series.find((s) => s.key === key) || { points: [] };
+      if (points.length === 0) return [];
+      const { least, mean, most } = extremes(points, scale);
+      const said = lines.length > 1 ? `${line} ${name.toLowerCase()}` : name;
+      return [[said, ...[least, mean, most].map((n) => `${rounded(n)} ${unit}`)]];
+    })), `Over ${over}`, { ...asked, points: 2000 });
+  tables.outages.set(outages.map(({ from, to, lowest_charge: charge, energy_wh: energy }) => [
     moment(from), to ? moment(to) : "still on battery",
     span(((to ? new Date(to) : Date.now()) - new Date(from)) / 1000),
     charge === undefined ? "not known" : `${rounded(charge)} %`,
     energy === undefined ? "not known" : `${rounded(energy)} Wh`,
-  ]);
-  const all = [...events, ...older.filter(({ id }) => events.every((event) => event.id !== id))];
-  const happened = panel("Events", csv("events", { unit, limit: 1000 }), "The latest first",
-    ["Time", "What happened"], all.map(({ time, text }) => [moment(time), text]),
-    "Nothing has happened yet.");
-  if (events.length > 0 && !(older.end || events.length < 50)) {
-    const more = element("button", { type: "button" }, "Older events");
-    more.onclick = () => moreEvents(series, range, events, all);
-    happened.append(more);
-  }
-  at("tables").replaceChildren(
-    panel("Summary", csv("history", { ...range, points: 2000 }), `Over ${label}`,
-      ["Reading", "Lowest", "Average", "Highest"], summary, "There are no readings."),
-    panel("Outages", csv("outages", { ...range, limit: 1000 }), `Within ${label}, the latest first`,
-      ["From", "To", "For", "Lowest charge", "Energy"], list, "There was none."),
-    happened);
+  ]), `Within ${over}, the latest first`, { ...asked, limit: 1000 });
+  tabulateEvents();
 }
 
-async function moreEvents(series, range, events, all) {
+const page = 50; // how many events are asked for at once
+
+function tabulateEvents() {
+  const all = [...newest, ...older.filter(({ id }) => newest.every((event) => event.id !== id))];
+  tables.events.set(all.map(({ time, text }) => [moment(time), text]), "The latest first",
+    { unit: shown.unit, limit: 1000 });
+  setHidden(tables.more, newest.length < page || ended);
+}
+
+async function moreEvents() {
   try {
-    const before = Math.min(...all.map(({ id }) => id));
-    const found = await get("events", { unit: range.unit, limit: 50, before });
-    const end = found.events.length < 50;
-    older = [...all.slice(events.length), ...found.events];
-    older.end = end;
-    tables(series, range, events);
+    const before = [...newest, ...older].reduce((least, { id }) => Math.min(least, id), Infinity);
+    const { events } = await get("events", { unit: shown.unit, limit: page, before });
+    older = [...newest, ...older, ...events]
+      .filter(({ id }, i, all) => all.findIndex((event) => event.id === id) === i);
+    ended = events.length < page;
+    tabulateEvents();
   } catch (problem) {
-    if (problem.name !== "AbortError") setText(at("history-notice"), problem.message);
+    tell(problem);
   }
+}
+
+function tell(problem) {
+  if (problem.name === "AbortError") return;
+  setText(at("history-notice"), problem.message || "The history cannot be had.");
+  setHidden(at("history-notice"), false);
 }
 
 // The charts take their colours and widths from the page.
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => shown && refresh());
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  if (!shown) return;
+  for (const chart of charts) chart.destroy();
+  charts = [];
+  refresh();
+});
 let wide = innerWidth;
 addEventListener("resize", () => {
   if (innerWidth === wide) return; // a phone that hides its address bar
   wide = innerWidth;
-  for (const chart of charts) {
-    chart.setSize({ width: Math.max(200, chart.root.parentElement.clientWidth), height: 190 });
-  }
+  for (const chart of charts) chart.resize();
 });
