@@ -102,7 +102,7 @@ func TestPages(t *testing.T) {
 		has  string
 	}{
 		{"/", 200, "<h1>Tripp Lite exporter</h1>"},
-		{"/", 200, `<a href="/metrics">`},
+		{"/", 200, `<a href="metrics">`},
 		{"/metrics", 200, `tripplite_input_volts{path="smart1500lcd"} 117.2`},
 		{"/metrics", 200, `tripplite_exporter_build_info{goversion="go`},
 		{"/metrics", 200, "process_resident_memory_bytes "},

@@ -290,7 +290,7 @@ class Table {
     this.body = element("tbody", {});
     this.none = element("p", { class: "note" }, none);
     this.scroll = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": name },
-      element("table", {}, this.caption,
+      element("table", { class: heads.length > 2 ? "tight" : "" }, this.caption,
         element("thead", {},
           element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)))),
         this.body));
