@@ -276,7 +276,8 @@ func (m *Monitor) Units() []Unit {
 	return all
 }
 
-// Looked reports whether there has been time to find units: no Units then means that there are none.
+// Looked reports whether there has been time to find units: no Units then means that there are
+// none.
 func (m *Monitor) Looked() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -154,7 +154,9 @@ func TestTheStateOfAUnitInWords(t *testing.T) {
 func TestAHostileUnitIsShownAsText(t *testing.T) {
 	const hostile = "</script><img src=x onerror=alert(1)>\n\ndata: {\"up\":true}\x00\xff"
 	u := monitor.Unit{Name: hostile}
-	u.Info = tripplite.DeviceInfo{Path: hostile, Product: hostile, Serial: hostile, Manufacturer: hostile}
+	u.Info = tripplite.DeviceInfo{
+		Path: hostile, Product: hostile, Serial: hostile, Manufacturer: hostile,
+	}
 	v := unitsView{Units: []unitView{view(u)}}
 	s := snap(v, nil)
 	for _, text := range [][]byte{s.all, s.units[0].event} {

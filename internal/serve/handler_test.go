@@ -69,7 +69,7 @@ func attach(t *testing.T, n int, latency time.Duration) (*tripplite.Bank, []*ups
 
 // pages serves the pages of a source, which nobody watches.
 func pages(source collector.Source) http.Handler {
-	units := &onDemand{source: source, config: monitor.Config{NameOf: nameOf}, turn: make(chan struct{}, 1)}
+	units := OnDemand(nil, source, monitor.Config{NameOf: nameOf})
 	return handler(configOf(collector.New(source), units), newHub(units))
 }
 

@@ -54,7 +54,8 @@ func (o *openAPI) check(t *testing.T, path string, code int, body []byte) {
 		at = "/paths/" + strings.NewReplacer("/", "~1", "{", "%7B", "}", "%7D").Replace(path) +
 			"/get/responses/" + strconv.Itoa(code)
 	}
-	schema, err := o.compiler.Compile("file:///openapi.yaml#" + at + "/content/application~1json/schema")
+	at += "/content/application~1json/schema"
+	schema, err := o.compiler.Compile("file:///openapi.yaml#" + at)
 	require.NoError(t, err)
 	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
 	require.NoError(t, err)
@@ -135,9 +136,13 @@ func TestTheAnswersAreThoseOfTheOpenAPIDocument(t *testing.T) {
 	})
 }
 
+func (o *openAPI) component(kind, name string) map[string]any {
+	all := o.document["components"].(map[string]any)[kind].(map[string]any)
+	return all[name].(map[string]any)
+}
+
 func (o *openAPI) unitProperties() map[string]any {
-	schemas := o.document["components"].(map[string]any)["schemas"].(map[string]any)
-	return schemas["Unit"].(map[string]any)["properties"].(map[string]any)
+	return o.component("schemas", "Unit")["properties"].(map[string]any)
 }
 
 // The document checks something.
@@ -192,7 +197,7 @@ func TestTheParametersAreThoseOfTheDocument(t *testing.T) {
 		for _, p := range operation["parameters"].([]any) {
 			parameter := p.(map[string]any)
 			if ref, ok := parameter["$ref"].(string); ok {
-				parameter = o.document["components"].(map[string]any)["parameters"].(map[string]any)[ref[strings.LastIndex(ref, "/")+1:]].(map[string]any)
+				parameter = o.component("parameters", ref[strings.LastIndex(ref, "/")+1:])
 			}
 			says[parameter["name"].(string)] = true
 		}

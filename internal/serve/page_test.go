@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"path"
 	"regexp"
 	"strings"
@@ -14,13 +15,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/tripplite-go/tripplite/internal/monitor"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // withHistory serves a page that has charts.
 func withHistory(h History) http.Handler {
-	units := &onDemand{source: &readings{}, turn: make(chan struct{}, 1)}
+	units := OnDemand(nil, &readings{}, monitor.Config{})
 	c := configOf(nil, units)
 	c.History = h
 	return handler(c, newHub(units))
@@ -84,16 +87,18 @@ func TestAFileIsTheSameCompressed(t *testing.T) {
 }
 
 func TestAFileIsSentOnce(t *testing.T) {
-	h := pages(&readings{})
 	for _, coding := range []string{"", "gzip"} {
-		first := request(t, h, http.MethodGet, "/page.js", "Accept-Encoding", coding)
+		get := func(tag string) *httptest.ResponseRecorder {
+			return request(t, pages(&readings{}), http.MethodGet, "/page.js",
+				"Accept-Encoding", coding, "If-None-Match", tag)
+		}
+		first := get("")
 		tag := first.Header().Get("ETag")
 		require.NotEmpty(t, tag)
-		again := request(t, h, http.MethodGet, "/page.js", "Accept-Encoding", coding, "If-None-Match", tag)
+		again := get(tag)
 		require.Equal(t, http.StatusNotModified, again.Code)
 		require.Empty(t, again.Body.String())
-		other := request(t, h, http.MethodGet, "/page.js", "Accept-Encoding", coding, "If-None-Match", `"x"`)
-		require.Equal(t, http.StatusOK, other.Code)
+		require.Equal(t, http.StatusOK, get(`"x"`).Code)
 	}
 }
 
@@ -191,10 +196,11 @@ func TestThePageMakesNoMarkup(t *testing.T) {
 }
 
 func TestUPlotComesWithItsLicence(t *testing.T) {
-	script := request(t, withHistory(&remembered{}), http.MethodGet, "/uPlot.iife.min.js").Body.String()
+	h := withHistory(&remembered{})
+	script := request(t, h, http.MethodGet, "/uPlot.iife.min.js").Body.String()
 	version := regexp.MustCompile(`^/\*! \S+ \(v(\d+\.\d+\.\d+)\) \*/`).FindStringSubmatch(script)
 	require.NotNil(t, version)
-	licence := request(t, pages(&readings{}), http.MethodGet, "/uPlot.LICENSE.txt").Body.String()
+	licence := request(t, h, http.MethodGet, "/uPlot.LICENSE.txt").Body.String()
 	require.Contains(t, licence, "The MIT License (MIT)")
 	require.Contains(t, licence, "Leon Sorokin")
 }

@@ -40,7 +40,7 @@ type Config struct {
 	Log       *slog.Logger
 }
 
-// NewServer makes the server of the page, the API and the metrics. It listens to GET and HEAD alone.
+// NewServer makes the server of the page, the API and the metrics.
 func NewServer(c Config) *http.Server {
 	streams := newHub(c.Units)
 	server := &http.Server{

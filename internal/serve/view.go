@@ -101,7 +101,8 @@ func (v *unitView) show(u monitor.Unit) {
 		v.Alerts = append(v.Alerts, alertView{a.Severity.String(), a.Name, a.Text})
 	}
 	if left, runs := state.DelayBeforeShutdown.Get(); runs {
-		v.Timers = append(v.Timers, timerView{"load-off", "until the load is switched off", left.Seconds()})
+		const text = "until the load is switched off"
+		v.Timers = append(v.Timers, timerView{"load-off", text, left.Seconds()})
 	}
 	v.Readings, v.Values = map[string]readingView{}, map[string]float64{}
 	for f, d := range state.All() {

@@ -7,7 +7,9 @@ export function stateOf(unit) {
   const warned = unit.alerts.length > 0;
   switch (unit.state) {
     case "on line power":
-      return { words: "On line power", glyph: "✓", tone: critical ? "bad" : warned ? "warn" : "good" };
+      return {
+        words: "On line power", glyph: "✓", tone: critical ? "bad" : warned ? "warn" : "good",
+      };
     case "on battery":
       return { words: "On battery", glyph: "!", tone: critical ? "bad" : "warn" };
     case "lost":

@@ -15,7 +15,10 @@ const kinds = [
   { name: "Load", unit: "%", lines: [["output.load", "Load"]], zero: true },
   { name: "Power", unit: "W", lines: [["output.power", "Power"]], zero: true },
   { name: "Charge", unit: "%", lines: [["health", "Charge"]], zero: true, top: 100 },
-  { name: "Run time", unit: "min", lines: [["time to empty", "Run time"]], zero: true, scale: 1 / 60 },
+  {
+    name: "Run time", unit: "min", lines: [["time to empty", "Run time"]], zero: true,
+    scale: 1 / 60,
+  },
   { name: "Voltage", unit: "V", lines: [["input.voltage", "Input"], ["output.voltage", "Output"]] },
   { name: "Battery voltage", unit: "V", lines: [["battery.voltage", "Battery"]] },
 ];
@@ -289,7 +292,8 @@ class Table {
     this.caption = element("caption", {});
     this.body = element("tbody", {});
     this.none = element("p", { class: "note" }, none);
-    this.scroll = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": name },
+    this.scroll = element("div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": name },
       element("table", { class: heads.length > 2 ? "tight" : "" }, this.caption,
         element("thead", {},
           element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)))),

@@ -181,7 +181,7 @@ function showTitle(units, one) {
 }
 
 // What has been said aloud of each unit, and what waits to be. Flags flap around a transfer, and a
-// status that a unit announces comes without the rest: what has not lasted for a second is not said.
+// status that a unit announces comes without the rest: what has not lasted a second is not said.
 const spoken = new Map();
 const waiting = new Map();
 
@@ -222,7 +222,8 @@ document.addEventListener("click", (event) => {
       event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
   const inRanges = link.closest("#ranges");
-  window.history.pushState(null, "", link.getAttribute("href") === "?" ? location.pathname : link.href);
+  const href = link.getAttribute("href");
+  window.history.pushState(null, "", href === "?" ? location.pathname : href);
   show();
   if (!inRanges) {
     at("main").focus({ preventScroll: true });
