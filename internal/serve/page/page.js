@@ -187,7 +187,8 @@ const waiting = new Map();
 
 function announce(unit) {
   const { words } = stateOf(unit);
-  const alerts = unit.alerts.map((alert) => alert.text.replace(/ in [\d hmins]+$/, ""));
+  const alerts = unit.alerts.filter((alert) => alert.name !== "on-battery")
+    .map((alert) => alert.text.replace(/ in [\d hmins]+$/, ""));
   const text = [`${unit.name}: ${words}`, ...alerts].join(", ");
   if (!spoken.has(unit.path)) {
     spoken.set(unit.path, text);
