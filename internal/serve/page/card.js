@@ -99,7 +99,7 @@ export class Card {
     this.showAlerts([]);
     setHidden(this.problem, true);
     this.showReadings({});
-    setHidden(this.read, true);
+    setText(this.read, "");
   }
 
   state({ words, glyph, tone }) {

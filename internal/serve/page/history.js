@@ -36,8 +36,9 @@ let older = []; // those that were asked for by the button
 let ended = false; // whether there are none before them
 const height = 190; // of a chart
 
-// show shows the history of a unit over a range, and keeps it up to date.
-export function show(unit, range) {
+// show shows the history of a unit over a range, and keeps it up to date. The address is that of
+// the unit on the page.
+export function show(unit, range, address) {
   const [name, , seconds] = ranges.find(([name]) => name === range) || ranges[2];
   if (shown && shown.unit === unit && shown.name === name) return;
   if (!shown || shown.unit !== unit) {
@@ -47,7 +48,7 @@ export function show(unit, range) {
   }
   shown = { unit, name, span: seconds };
   at("ranges").replaceChildren(...ranges.map(([name, label]) => {
-    const link = element("a", { href: "?" + new URLSearchParams({ unit, range: name }) }, label);
+    const link = element("a", { href: `${address}&range=${name}` }, label);
     if (name === shown.name) link.setAttribute("aria-current", "true");
     return link;
   }));

@@ -1,5 +1,5 @@
 // The page shows what the stream says. It makes text of every string, never markup.
-import { element, setText, setHidden, moment, span, number } from "./text.js";
+import { element, setText, setHidden, moment, number } from "./text.js";
 import { Card, stateOf } from "./card.js";
 
 // How long nothing may be heard before the values are taken off, in milliseconds. A stream without
@@ -13,8 +13,10 @@ const hasHistory = "history" in document.body.dataset;
 let source = null; // the stream
 let heard = 0; // when something came by it, by performance.now()
 let retry = 500;
-let lostSince = new Date(); // null while there is a connection
+let lostSince = new Date(); // when the connection was lost, or the page began without one
 let live = false;
+let tried = false; // whether there was no connection before
+let reconnect = 0; // the timer of the next try
 let answer = null; // what the units say; null while that is not known
 let ahead = 0; // how much the server's clock is ahead of ours, in milliseconds
 let history = null; // history.js, once it is needed
@@ -29,7 +31,6 @@ function connect() {
   on("units", (said) => {
     retry = 500;
     live = true;
-    lostSince = null;
     answer = said;
     ahead = new Date(said.time) - Date.now();
     show();
@@ -47,15 +48,18 @@ function connect() {
 // disconnect takes all values off: what was true is not what is.
 function disconnect() {
   source.close();
-  if (live || !lostSince) lostSince = new Date();
+  if (live) {
+    lostSince = new Date();
+    setText(at("spoken"), "The connection to the server is lost.");
+  }
   live = false;
+  tried = true;
   answer = null;
   show();
   const wait = retry;
   retry = Math.min(retry * 2, 10000);
-  clearTimeout(disconnect.timer);
-  disconnect.timer = setTimeout(connect, wait);
-  disconnect.tried = true;
+  clearTimeout(reconnect);
+  reconnect = setTimeout(connect, wait);
 }
 
 // now returns the time by the server's clock.
@@ -79,7 +83,7 @@ function show() {
     for (const card of cards.values()) card.unknown();
     setHidden(at("summary"), true);
     setHidden(at("readings"), true);
-    document.title = (disconnect.tried ? "Connection lost · " : "") + title;
+    document.title = (tried ? "No connection · " : "") + title;
     return;
   }
   const units = answer.units;
@@ -96,15 +100,15 @@ function show() {
   showReadings(one);
   showTitle(units, one);
   for (const unit of units) announce(unit);
-  if (hasHistory) showHistory(one, want.range);
+  if (hasHistory) showHistory(one, want.range, one && address(one, units));
 }
 
 function showConnection() {
-  const is = live ? "live" : disconnect.tried ? "lost" : "connecting";
+  const is = live ? "live" : tried ? "lost" : "connecting";
   at("connection").dataset.is = is;
   setText(at("connection-text"), {
     live: "Live",
-    lost: "Connection lost" + (lostSince ? " at " + moment(lostSince) : ""),
+    lost: "No connection since " + moment(lostSince),
     connecting: "Connecting",
   }[is]);
 }
@@ -206,14 +210,19 @@ function announce(unit) {
   }
 }
 
-async function showHistory(unit, range) {
+async function showHistory(unit, range, link) {
   setHidden(at("history"), !unit);
   if (!unit) {
     if (history) history.hide();
     return;
   }
-  history = history || await import("./history.js");
-  history.show(unit.name, range);
+  try {
+    history = history || await import("./history.js");
+    history.show(unit.name, range, link);
+  } catch {
+    setText(at("history-notice"), "The history cannot be loaded.");
+    setHidden(at("history-notice"), false);
+  }
 }
 
 // Links to units and ranges change the page without loading it again.
