@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"os/signal"
@@ -20,7 +21,9 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/tripplite-go/tripplite/collector"
+	"github.com/tripplite-go/tripplite/internal/monitor"
 	"github.com/tripplite-go/tripplite/internal/serve"
+	"github.com/tripplite-go/tripplite/nut"
 )
 
 // cli is the command line. The longer texts are in help.
@@ -89,6 +92,14 @@ func (n names) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// of returns the name of a unit: what it was given, or one that is made of its path.
+func (n names) of(path string) string {
+	if n[path] != "" {
+		return n[path]
+	}
+	return nut.DefaultName(path)
+}
+
 func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50) // saves two megabytes; scrapes are too small and rare to feel it
@@ -102,6 +113,9 @@ var page = serve.Program{
 	Name:        "Tripp Lite exporter",
 	Description: "Prometheus exporter for Tripp Lite UPS battery backups attached by USB",
 }
+
+// pageEvery is how often the units are read while somebody looks at the page.
+const pageEvery = 2 * time.Second
 
 // The exit statuses; 2 is that of numat's exporter where it finds no UPS.
 const (
@@ -147,7 +161,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		opts = append(opts, collector.WithNumat(c.Hostname))
 	}
-	server := serve.NewServer(page, collector.New(source, opts...), c.Timeout, log)
+	watch := monitor.Config{Every: pageEvery, NameOf: c.Names.of, Log: log}
+	if len(c.Path) == 0 { // else the Bank has those and no others
+		watch.Named = slices.Sorted(maps.Keys(c.Names))
+	}
+	server := serve.NewServer(serve.Config{
+		Program: page, Collector: collector.New(source, opts...), Scrape: c.Timeout, Log: log,
+		Units: serve.OnDemand(units, source, watch),
+	})
 	err = serve.Run(ctx, server, func() error {
 		return web.ListenAndServe(server, &web.FlagConfig{
 			WebListenAddresses: &c.Listen, WebSystemdSocket: &c.Systemd, WebConfigFile: &c.Web,

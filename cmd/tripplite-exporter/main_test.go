@@ -102,7 +102,11 @@ func TestPages(t *testing.T) {
 		has  string
 	}{
 		{"/", 200, "<h1>Tripp Lite exporter</h1>"},
-		{"/", 200, `<a href="/metrics">`},
+		{"/", 200, `<a href="metrics">`},
+		{"/page.js", 200, "EventSource"},
+		{"/api/v1/units", 200, `"input.voltage":{"value":117.2,"unit":"V"}`},
+		{"/api/v1/units/ups-smart1500lcd", 200, `"state":"on line power"`},
+		{"/api/v1/history?unit=rack", 404, "this program keeps no history"},
 		{"/metrics", 200, `tripplite_input_volts{path="smart1500lcd"} 117.2`},
 		{"/metrics", 200, `tripplite_exporter_build_info{goversion="go`},
 		{"/metrics", 200, "process_resident_memory_bytes "},

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +22,7 @@ import (
 	"github.com/tripplite-go/tripplite"
 	"github.com/tripplite-go/tripplite/collector"
 	"github.com/tripplite-go/tripplite/guard"
+	"github.com/tripplite-go/tripplite/internal/monitor"
 	"github.com/tripplite-go/tripplite/internal/serve"
 	"github.com/tripplite-go/tripplite/nut"
 )
@@ -118,7 +121,9 @@ func (d *daemon) serve(ctx context.Context) (err error) {
 		closeAll(pages)
 		return err
 	}
-	defer d.servePages(source, pages, describe(clients))()
+	watch, stopWatch := d.watch()
+	defer stopWatch()
+	defer d.servePages(source, watch, pages, describe(clients))()
 	d.serveNUT(clients)
 	defer func() { d.stopNUT() }() // of the last reload
 
@@ -185,10 +190,37 @@ func describe(nut []net.Listener) serve.Program {
 	return serve.Program{Name: "tripplited", Description: text}
 }
 
+// watch watches the units for all who want to know how they do. The function that it returns ends
+// that.
+func (d *daemon) watch() (m *monitor.Monitor, stop func()) {
+	config := monitor.Config{Every: d.config.NUT.Every, NameOf: d.nameOf, Log: d.log}
+	if len(d.config.Units.Paths) == 0 { // else the Bank has those and no others
+		config.Named = slices.Sorted(maps.Keys(d.config.Units.Names))
+	}
+	m = monitor.New(d.bank, config)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := m.Run(ctx); ctx.Err() == nil {
+			d.log.Error("the units cannot be watched", "err", err)
+		}
+	}()
+	return m, func() { cancel(); <-done }
+}
+
+// nameOf returns the first name that a unit was given, or one that is made of its path.
+func (d *daemon) nameOf(path string) string {
+	if names := d.config.Units.Names[path]; len(names) > 0 {
+		return names[0]
+	}
+	return nut.DefaultName(path)
+}
+
 // servePages serves the pages and metrics, if there is where. The function that it returns ends
 // that.
 func (d *daemon) servePages(
-	source collector.Source, listeners []net.Listener, p serve.Program,
+	source collector.Source, m *monitor.Monitor, listeners []net.Listener, p serve.Program,
 ) (stop func()) {
 	if len(listeners) == 0 {
 		return func() {}
@@ -201,7 +233,9 @@ func (d *daemon) servePages(
 	}
 	timeout, file := d.config.HTTP.ScrapeTimeout, d.config.HTTP.WebConfigFile
 	c := collector.New(source, collector.WithTimeout(timeout), collector.WithNames(names))
-	server := serve.NewServer(p, c, timeout, d.log)
+	server := serve.NewServer(serve.Config{
+		Program: p, Collector: c, Scrape: timeout, Units: serve.Watched(m), Log: d.log,
+	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {

@@ -186,7 +186,7 @@ func (e *export) events(ctx context.Context) error {
 			string(event.Kind), event.Text,
 		})
 	}
-	from, to, _, _ := EventQuery{From: e.from, To: e.to}.bounds()
+	from, to, _, _ := bounds(EventQuery{From: e.from, To: e.to})
 	for last, more := int64(0), true; more; {
 		var chunk []Event
 		err := e.with(ctx, func(d *disk) (err error) {
@@ -224,7 +224,7 @@ func (e *export) events(ctx context.Context) error {
 
 func (e *export) outages(ctx context.Context) error {
 	e.csv.Write([]string{"id", "unit", "from", "to", "lowest_charge_percent", "energy_watt_hours"})
-	from, to, _, _ := EventQuery{From: e.from, To: e.to}.bounds()
+	from, to, _, _ := bounds(EventQuery{From: e.from, To: e.to})
 	put := func(o Outage) {
 		e.csv.Write([]string{
 			strconv.FormatInt(o.ID, 10), o.Unit, timestamp(o.From), timestamp(o.To),

@@ -169,7 +169,8 @@ func (s *Store) goingOn(unit string) *outage {
 func (s *Store) Event(e events.Event) {
 	s.mu.Lock()
 	s.lastID++
-	s.events = append(s.events, Event{s.lastID, e.Time, e.Name, e.Path, e.Kind, e.Text})
+	s.events = append(s.events, Event{
+		ID: s.lastID, Time: e.Time, Unit: e.Name, Path: e.Path, Kind: e.Kind, Text: e.Text})
 	if _, seen := s.seen[e.Name]; !seen && e.Name != "" {
 		s.seen[e.Name] = identity{name: e.Name, path: e.Path}
 	}

@@ -116,7 +116,7 @@ func TestAMinuteHasTheLeastTheMeanAndTheMost(t *testing.T) {
 		require.Len(t, got, 1)
 		assert.True(t, got[0].Time.Equal(noon))
 		got[0].Time = time.Time{}
-		assert.Equal(t, Point{time.Time{}, 20, 31, 50}, got[0])
+		assert.Equal(t, Point{Least: 20, Mean: 31, Most: 50}, got[0])
 	})
 }
 
@@ -216,7 +216,7 @@ func TestAChartHasNoMorePointsThanAskedFor(t *testing.T) {
 	require.Len(t, day.Points, 24)
 	assert.Equal(t, time.Hour, day.Step)
 	for _, p := range day.Points {
-		assert.Equal(t, Point{p.Time, 0, 29.5, 59}, p)
+		assert.Equal(t, Point{Time: p.Time, Least: 0, Mean: 29.5, Most: 59}, p)
 	}
 }
 
@@ -384,7 +384,7 @@ func TestAClockThatStepsBackAddsToWhatIsThere(t *testing.T) {
 		got := load(t, s, "rack", time.Hour)
 		require.Len(t, got, 3)
 		for _, p := range got {
-			assert.Equal(t, Point{p.Time, 20, 30, 40}, p)
+			assert.Equal(t, Point{Time: p.Time, Least: 20, Mean: 30, Most: 40}, p)
 		}
 	})
 }

@@ -102,5 +102,8 @@ func (o *outage) lowestCharge() *float64 {
 }
 
 func (o *outage) exported() Outage {
-	return Outage{o.id, o.unit, o.from, o.to, o.lowestCharge(), o.wattHours()}
+	return Outage{
+		ID: o.id, Unit: o.unit, From: o.from, To: o.to,
+		LowestCharge: o.lowestCharge(), Energy: o.wattHours(),
+	}
 }

@@ -11,61 +11,18 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tripplite-go/tripplite/internal/events"
+	"github.com/tripplite-go/tripplite/internal/past"
 )
 
-// Query asks for charts.
-type Query struct {
-	Unit     string   // by name
-	Keys     []string // of [Readings]; none is all
-	From, To time.Time
-	Points   int // of a chart at most, from 2 on; 0 is 1000
-}
-
-// Series is one chart.
-type Series struct {
-	Key, Unit string // as in [tripplite.Field]
-	// Step is how long each Point is for. Between Points that are further apart nothing is known.
-	Step   time.Duration
-	Points []Point // the oldest first
-}
-
-// Point is what a reading was from Time on.
-type Point struct {
-	Time              time.Time
-	Least, Mean, Most float64
-}
-
-// EventQuery asks for events or outages, the newest first. Zero times and an empty Unit are no
-// limit.
-type EventQuery struct {
-	Unit     string // by name
-	From, To time.Time
-	Before   int64 // only those whose ID is less, such as the last one of a page; 0 is no limit
-	Limit    int   // 0 is 100; 1000 at most
-}
-
-// Event is one thing that happened.
-type Event struct {
-	ID   int64
-	Time time.Time
-	Unit string // its name; empty where it is of none
-	Path string
-	Kind events.Kind
-	Text string
-}
-
-// Outage is a time on battery.
-type Outage struct {
-	ID       int64 // of the event that began it
-	Unit     string
-	From, To time.Time // To is zero while it goes on
-	// LowestCharge is in percent. It is nil where it is not known.
-	LowestCharge *float64
-	// Energy is from the battery in watt-hours, by the measured power. It is nil where that was not
-	// known all the time.
-	Energy *float64
-}
+// What is asked, and what is answered.
+type (
+	Query      = past.Query
+	Series     = past.Series
+	Point      = past.Point
+	EventQuery = past.EventQuery
+	Event      = past.Event
+	Outage     = past.Outage
+)
 
 const (
 	defaultPoints = 1000
@@ -85,7 +42,7 @@ type chart struct {
 	from, to, points int64
 }
 
-func (q Query) chart() (c chart, err error) {
+func chartOf(q Query) (c chart, err error) {
 	keys := q.Keys
 	if len(keys) == 0 {
 		for _, k := range kept {
@@ -125,7 +82,7 @@ func (c chart) bucket(step int64) int64 {
 
 // Series returns the charts of a unit, one for each key. A unit that is not known has no points.
 func (s *Store) Series(ctx context.Context, q Query) ([]Series, error) {
-	c, err := q.chart()
+	c, err := chartOf(q)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +132,8 @@ func (c chart) series(size int64, buckets map[int64]*row) []Series {
 	var all []Series
 	for _, i := range c.readings {
 		series := Series{
-			fields[i].Key, fields[i].Unit, time.Duration(size) * time.Second, []Point{},
+			Key: fields[i].Key, Unit: fields[i].Unit,
+			Step: time.Duration(size) * time.Second, Points: []Point{},
 		}
 		for _, t := range times {
 			if sums := buckets[t][i]; sums.n > 0 {
@@ -266,7 +224,7 @@ func (d *disk) rows(query string, readings []int, add func(t int64, r *row), arg
 }
 
 // bounds returns the limits of a query, in milliseconds and as numbers that are always there.
-func (q EventQuery) bounds() (from, to, before int64, limit int) {
+func bounds(q EventQuery) (from, to, before int64, limit int) {
 	from, to, before, limit = math.MinInt64, math.MaxInt64, math.MaxInt64, defaultLimit
 	if !q.From.IsZero() {
 		from = q.From.UnixMilli()
@@ -290,7 +248,7 @@ func (s *Store) Events(ctx context.Context, q EventQuery) ([]Event, error) {
 		return nil, err
 	}
 	defer leave()
-	from, to, before, limit := q.bounds()
+	from, to, before, limit := bounds(q)
 	all := []Event{}
 	s.mu.Lock()
 	for _, e := range slices.Backward(s.events) {
@@ -319,7 +277,7 @@ func (s *Store) Outages(ctx context.Context, q EventQuery) ([]Outage, error) {
 		return nil, err
 	}
 	defer leave()
-	from, to, before, limit := q.bounds()
+	from, to, before, limit := bounds(q)
 	all := map[int64]Outage{}
 	s.mu.Lock()
 	memory := map[int64]bool{}

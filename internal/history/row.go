@@ -54,8 +54,8 @@ func (s *sums) merge(o sums) {
 
 func (s sums) point(at int64) Point {
 	return Point{
-		time.Unix(at, 0), float64(s.least) / 100, float64(s.sum) / 100 / float64(s.n),
-		float64(s.most) / 100,
+		Time: time.Unix(at, 0), Least: float64(s.least) / 100,
+		Mean: float64(s.sum) / 100 / float64(s.n), Most: float64(s.most) / 100,
 	}
 }
 

@@ -146,7 +146,7 @@ func TestAYearOfEightUnits(t *testing.T) {
 	limit := os.Getenv("HISTORY_TIMES") != ""
 	for _, chart := range charts {
 		q := Query{Unit: "unit 1", From: yearEnd.Add(-chart.d), To: yearEnd, Points: 1000}
-		c, err := q.chart()
+		c, err := chartOf(q)
 		require.NoError(t, err)
 		if days == 365 {
 			step, err := s.disk.fit(2, c)

@@ -24,10 +24,15 @@ type Source interface {
 type Unit struct {
 	Name              string
 	tripplite.Reading           // the State is empty while the unit is lost
-	Since             time.Time // when Reading began to be so: with a State, or lost
+	Since             time.Time // when Reading began to be so: with a State, or lost; zero before
 	OnBattery         bool      // as it is believed
-	OnBatterySince    time.Time // zero unless OnBattery
+	// OnBatterySince is since when it is believed, or else since when States in a row say so. It is
+	// zero unless one of the two is.
+	OnBatterySince time.Time
 }
+
+// Up reports whether the unit says how it does.
+func (u Unit) Up() bool { return tripplite.HasState(u.Err) && !u.State.Time.IsZero() }
 
 // Sink gets what happens. Its methods are called from one goroutine at a time and must be quick.
 type Sink interface {
@@ -42,8 +47,10 @@ type Sink interface {
 type Config struct {
 	Every  time.Duration            // how often each unit is read
 	NameOf func(path string) string // names units
-	Sinks  []Sink
-	Log    *slog.Logger
+	// Named has the paths of units that are told of even if they have never been there: as lost.
+	Named []string
+	Sinks []Sink
+	Log   *slog.Logger
 }
 
 // Monitor is what knows how the units do. It is safe for many goroutines.
@@ -55,26 +62,41 @@ type Monitor struct {
 
 	mu      sync.Mutex
 	units   map[string]*watched // by path
+	started time.Time           // when Run was called
+	looked  bool                // whether the units that are attached have been found
+	problem error               // why the source ended
 	changed chan struct{}       // closed with the next change
 }
 
 type watched struct {
 	Unit
 	tracker events.Tracker
+	saysSo  time.Time // the Time of the first State in a row that says on battery; zero if none does
 }
 
 // New makes a Monitor, which watches while Run runs.
 func New(source Source, config Config) *Monitor {
-	return &Monitor{
+	m := &Monitor{
 		config: config, source: source, units: map[string]*watched{}, changed: make(chan struct{}),
 	}
+	for _, path := range config.Named {
+		m.at(path)
+	}
+	return m
 }
 
 // tick is how often events are looked for that time alone brings.
 const tick = time.Second
 
+// missing is after which time a named unit without a reading is lost.
+const missing = 2 * time.Second
+
 // Run watches the units until ctx is done, or until the source ends, with its error.
-func (m *Monitor) Run(ctx context.Context) error {
+func (m *Monitor) Run(ctx context.Context) (err error) {
+	m.mu.Lock()
+	m.started = time.Now()
+	m.mu.Unlock()
+	defer func() { m.end(err) }()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var ticking sync.WaitGroup
@@ -88,6 +110,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 			case <-ctx.Done():
 				return
 			case now := <-ticker.C:
+				m.lost(now)
 				m.elapse(now)
 			}
 		}
@@ -105,17 +128,25 @@ func (m *Monitor) Run(ctx context.Context) error {
 func (m *Monitor) take(r tripplite.Reading, now time.Time) {
 	m.telling.Lock()
 	defer m.telling.Unlock()
+	m.took(r, now)
+}
+
+// took is take with telling locked.
+func (m *Monitor) took(r tripplite.Reading, now time.Time) {
 	m.mu.Lock()
+	m.looked = true
 	u := m.at(r.Info.Path)
-	if had, has := !u.Since.IsZero() && tripplite.HasState(u.Err), tripplite.HasState(r.Err); had != has || u.Since.IsZero() {
+	if u.Since.IsZero() || tripplite.HasState(u.Err) != tripplite.HasState(r.Err) {
 		u.Since = now
 	}
-	if r.State.Announced && !u.State.Time.IsZero() {
-		state := u.State // a whole State follows at once
-		state.Status, state.Time = r.State.Status, r.State.Time
-		r.State = state
-	}
+	// An announced State is told as it is: nothing from before an event is shown beside it.
 	u.Reading = r
+	switch on, known := r.State.OnBattery(); {
+	case !known || !on:
+		u.saysSo = time.Time{}
+	case u.saysSo.IsZero():
+		u.saysSo = r.State.Time
+	}
 	happened := u.tracker.Observe(r.State, r.Err, now)
 	u.believe()
 	unit := u.Unit
@@ -129,10 +160,52 @@ func (m *Monitor) take(r tripplite.Reading, now time.Time) {
 
 func (u *watched) believe() {
 	on, since, _ := u.tracker.OnBattery()
-	u.OnBattery, u.OnBatterySince = on, time.Time{}
+	u.OnBattery, u.OnBatterySince = on, u.saysSo
 	if on {
 		u.OnBatterySince = since
 	}
+}
+
+// lost takes it that named units without a reading are lost.
+func (m *Monitor) lost(now time.Time) {
+	m.telling.Lock()
+	defer m.telling.Unlock()
+	m.mu.Lock()
+	var paths []string
+	if now.Sub(m.started) >= missing {
+		if !m.looked {
+			m.looked = true
+			defer m.wake()
+		}
+		for path, u := range m.units {
+			if u.Since.IsZero() {
+				paths = append(paths, path)
+			}
+		}
+	}
+	m.mu.Unlock()
+	for _, path := range paths {
+		m.took(tripplite.Reading{Info: tripplite.DeviceInfo{Path: path}, Err: NotThere(path)}, now)
+	}
+}
+
+// NotThere is the error of a unit that has a name and has not been seen.
+func NotThere(path string) error {
+	return &tripplite.Error{Op: "read", Path: path, Err: tripplite.ErrNotFound}
+}
+
+// end takes back what the units said: nobody reads them now.
+func (m *Monitor) end(err error) {
+	m.mu.Lock()
+	m.problem, m.looked = err, true
+	for _, u := range m.units {
+		if u.Since.IsZero() || tripplite.HasState(u.Err) {
+			u.Since = time.Now()
+			u.State, u.Err = tripplite.State{}, err
+		}
+	}
+	m.mu.Unlock()
+	m.wake()
 }
 
 func (m *Monitor) elapse(now time.Time) {
@@ -201,6 +274,21 @@ func (m *Monitor) Units() []Unit {
 	}
 	slices.SortFunc(all, func(a, b Unit) int { return strings.Compare(a.Info.Path, b.Info.Path) })
 	return all
+}
+
+// Looked reports whether there has been time to find units: no Units then means that there are
+// none.
+func (m *Monitor) Looked() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.looked
+}
+
+// Problem returns why Run has ended; nil while it runs.
+func (m *Monitor) Problem() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.problem
 }
 
 // Changed returns a channel that is closed when something is new. Ask for it before Units.

@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/tripplite-go/tripplite/collector"
 )
@@ -28,21 +27,32 @@ const (
 	idleTimeout    = 3 * time.Minute
 )
 
-// Program is what the landing page says of the program.
+// Program is what the page says of the program.
 type Program struct{ Name, Description string }
 
-// NewServer makes the server of all pages. A scrape waits for the units no longer than scrape.
-func NewServer(
-	p Program, c *collector.Collector, scrape time.Duration, log *slog.Logger,
-) *http.Server {
-	return &http.Server{
-		Handler:           handler(p, c, log),
+// Config says what a server serves.
+type Config struct {
+	Program   Program
+	Collector *collector.Collector
+	Scrape    time.Duration // how long a scrape waits for the units
+	Units     Units         // of the page and the API
+	History   History       // nil where the program keeps none
+	Log       *slog.Logger
+}
+
+// NewServer makes the server of the page, the API and the metrics.
+func NewServer(c Config) *http.Server {
+	streams := newHub(c.Units)
+	server := &http.Server{
+		Handler:           handler(c, streams),
 		ReadHeaderTimeout: requestTimeout,
 		ReadTimeout:       requestTimeout,
-		WriteTimeout:      scrape + answerTimeout,
+		WriteTimeout:      c.Scrape + answerTimeout,
 		IdleTimeout:       idleTimeout,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(c.Log.Handler(), slog.LevelWarn),
 	}
+	server.RegisterOnShutdown(streams.close)
+	return server
 }
 
 // shutdownTimeout is how long scrapes under way may take when the program is to stop; systemd waits
@@ -73,28 +83,17 @@ func Run(ctx context.Context, server *http.Server, listen func() error, log *slo
 }
 
 // handler serves every page, to GET and HEAD alone.
-func handler(p Program, c *collector.Collector, log *slog.Logger) http.Handler {
-	landing, err := web.NewLandingPage(web.LandingConfig{
-		Name:        p.Name,
-		Description: p.Description,
-		HeaderColor: "#24527a",
-		Version:     Version().Main.Version,
-		Profiling:   "false",
-		Links: []web.LandingLinks{
-			{Address: "/metrics", Text: "Metrics", Description: "every UPS, read anew at each scrape"},
-			{Address: "/healthz", Text: "Health", Description: "whether the program runs"},
-		},
-	})
-	if err != nil {
-		panic(err) // its template is a constant
-	}
+func handler(c Config, streams *hub) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /", landing)
-	mux.Handle("GET /metrics", metrics(c, own(), log))
+	registerPage(mux, document{c.Program, Version().Main.Version, c.History != nil})
+	newAPI(c.Units, c.History, c.Scrape).register(mux)
+	mux.Handle("GET /api/v1/stream", streams)
+	mux.Handle("GET /metrics", metrics(c.Collector, own(), c.Log))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, "ok\n")
 	})
-	return mux
+	mux.HandleFunc("GET /", http.NotFound)
+	return secured(mux)
 }
 
 // metrics answers each scrape from a registry of its own: a prometheus.Collector does not learn the

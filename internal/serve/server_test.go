@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tripplite-go/tripplite/collector"
+	"github.com/tripplite-go/tripplite/internal/monitor"
 )
 
 // pipes is a listener that connects by pipes, so that a connection waits by the bubble's clock.
@@ -69,9 +70,13 @@ type running struct {
 func startServer(t *testing.T, latency time.Duration) *running {
 	t.Helper()
 	bank, units := attach(t, 1, latency)
-	r := &running{pipes: newPipes(), unit: units[0], gone: make(chan net.Conn, 1)}
+	r := &running{pipes: newPipes(), unit: units[0], gone: make(chan net.Conn, 512)}
 	c := collector.New(bank, collector.WithTimeout(time.Minute))
-	server := NewServer(Program{}, c, time.Minute, silent)
+	config := configOf(c, OnDemand(bank, bank, monitor.Config{
+		Every: 2 * time.Second, NameOf: nameOf, Log: silent,
+	}))
+	config.Scrape = time.Minute
+	server := NewServer(config)
 	server.ConnState = func(conn net.Conn, state http.ConnState) {
 		if state == http.StateClosed {
 			r.gone <- conn

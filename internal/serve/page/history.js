@@ -1,0 +1,393 @@
+// Charts and tables of what a unit said. They need uPlot, which is loaded with the first of them.
+import { element, setText, setHidden, moment, span } from "./text.js";
+
+const ranges = [
+  ["hour", "1 hour", 3600],
+  ["6hours", "6 hours", 6 * 3600],
+  ["day", "1 day", 86400],
+  ["week", "1 week", 7 * 86400],
+  ["month", "1 month", 31 * 86400],
+  ["year", "1 year", 366 * 86400],
+  ["2years", "2 years", 731 * 86400],
+];
+
+const kinds = [
+  { name: "Load", unit: "%", lines: [["output.load", "Load"]], zero: true },
+  { name: "Power", unit: "W", lines: [["output.power", "Power"]], zero: true },
+  { name: "Charge", unit: "%", lines: [["health", "Charge"]], zero: true, top: 100 },
+  {
+    name: "Run time", unit: "min", lines: [["time to empty", "Run time"]], zero: true,
+    scale: 1 / 60,
+  },
+  { name: "Voltage", unit: "V", lines: [["input.voltage", "Input"], ["output.voltage", "Output"]] },
+  { name: "Battery voltage", unit: "V", lines: [["battery.voltage", "Battery"]] },
+];
+
+const at = (id) => document.getElementById(id);
+let shown = null; // { unit, span, name }
+let timer = 0;
+let asking = null; // aborts what is under way
+let asked = null; // the parameters of what is shown: unit, from, to
+let charts = [];
+let tables = null;
+let outages = [];
+let newest = []; // events
+let older = []; // those that were asked for by the button
+let ended = false; // whether there are none before them
+const height = 190; // of a chart
+
+// show shows the history of a unit over a range, and keeps it up to date. The address is that of
+// the unit on the page.
+export function show(unit, range, address) {
+  const [name, , seconds] = ranges.find(([name]) => name === range) || ranges[2];
+  if (shown && shown.unit === unit && shown.name === name) return;
+  if (!shown || shown.unit !== unit) {
+    clear();
+    older = [];
+    ended = false;
+  }
+  shown = { unit, name, span: seconds };
+  at("ranges").replaceChildren(...ranges.map(([name, label]) => {
+    const link = element("a", { href: `${address}&range=${name}` }, label);
+    if (name === shown.name) link.setAttribute("aria-current", "true");
+    return link;
+  }));
+  refresh();
+}
+
+export function hide() {
+  shown = null;
+  clearTimeout(timer);
+  if (asking) asking.abort();
+  clear();
+}
+
+// soon asks again in a while: something has happened.
+export function soon() {
+  if (!shown) return;
+  clearTimeout(timer);
+  timer = setTimeout(refresh, 5000);
+}
+
+function clear() {
+  for (const chart of charts) chart.destroy();
+  charts = [];
+  tables = null;
+  at("tables").replaceChildren();
+}
+
+async function get(path, parameters) {
+  const response = await fetch("api/v1/" + path + "?" + new URLSearchParams(parameters), {
+    signal: asking.signal,
+  });
+  const said = await response.json();
+  if (!response.ok) throw new Error(said.error);
+  return said;
+}
+
+async function refresh() {
+  clearTimeout(timer);
+  if (asking) asking.abort();
+  asking = new AbortController();
+  const { unit, span: seconds } = shown;
+  const mine = asking;
+  const to = Math.floor(Date.now() / 1000);
+  const range = { unit, from: to - seconds, to };
+  try {
+    const [readings, events, found] = await Promise.all([
+      get("history", { ...range, points: 360 }),
+      get("events", { unit, limit: page }),
+      get("outages", range),
+      script(),
+    ]);
+    if (mine !== asking || !shown) return;
+    setHidden(at("history-notice"), true);
+    asked = range;
+    outages = found.outages;
+    newest = events.events;
+    draw(readings.series);
+    tabulate(readings.series);
+  } catch (problem) {
+    if (mine !== asking) return;
+    clear();
+    tell(problem);
+  }
+  // A page in the background needs no charts.
+  const next = Math.min(60, Math.max(10, seconds / 360)) * 1000;
+  timer = setTimeout(function again() {
+    if (document.hidden) timer = setTimeout(again, next);
+    else refresh();
+  }, next);
+}
+
+// script loads uPlot once.
+let loaded = null;
+function script() {
+  loaded = loaded || new Promise((done, failed) => {
+    const uplot = element("script", { src: "uPlot.iife.min.js" });
+    uplot.onload = done;
+    uplot.onerror = () => {
+      loaded = null;
+      failed(new Error("The charts cannot be loaded."));
+    };
+    document.head.append(uplot);
+  });
+  return loaded;
+}
+
+// columns returns times and values of a series, with a hole where there were no readings.
+function columns(points, scale) {
+  const gaps = points.slice(1).map((p, i) => p[0] - points[i][0]).sort((a, b) => a - b);
+  const usual = gaps[Math.floor(gaps.length / 2)] || 0;
+  const result = [[], [], [], []];
+  points.forEach(([time, ...values], i) => {
+    if (i > 0 && time - points[i - 1][0] > 2.5 * usual) {
+      result[0].push(points[i - 1][0] + usual);
+      for (const column of result.slice(1)) column.push(null);
+    }
+    result[0].push(time);
+    values.forEach((value, n) => result[n + 1].push(value * scale));
+  });
+  return result;
+}
+
+// draw draws the charts of the readings that there are. It makes new ones only where others than
+// before have readings, or where the colours have changed.
+function draw(series) {
+  const drawn = kinds.map((kind) => ({
+    kind,
+    lines: kind.lines
+      .map(([key, label]) => ({ label, points: (series.find((s) => s.key === key) || {}).points }))
+      .filter(({ points }) => points && points.length > 0),
+  })).filter(({ lines }) => lines.length > 0);
+  const kept = drawn.length === charts.length && drawn.every(({ kind, lines }, i) =>
+    kind === charts[i].kind && lines.length === charts[i].lines);
+  if (!kept) {
+    for (const chart of charts) chart.destroy();
+    charts = drawn.map(({ kind, lines }) => new Chart(kind, lines));
+  }
+  drawn.forEach(({ lines }, i) => charts[i].set(lines));
+}
+
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+class Chart {
+  constructor(kind, lines) {
+    this.kind = kind;
+    this.lines = lines.length;
+    this.when = element("span", { class: "item" });
+    this.values = lines.map(() => element("span", {}));
+    this.plot = element("div", { class: "plot", role: "img" });
+    this.figure = element("figure", { class: "chart" },
+      element("h3", {}, `${kind.name}, ${kind.unit}`),
+      element("p", { class: "legend" }, this.when, ...lines.map(({ label }, n) =>
+        element("span", { class: "item" },
+          element("span", { class: n > 0 ? "key second" : "key", "aria-hidden": "true" }),
+          label + " ", this.values[n]))),
+      this.plot);
+    at("charts").append(this.figure);
+    const axis = {
+      stroke: colour("--soft"), font: "12px system-ui, sans-serif",
+      grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 },
+    };
+    const made = [{}];
+    const bands = [];
+    lines.forEach((_, n) => { // each has the least, the mean and the most
+      const stroke = colour(n > 0 ? "--second" : "--first");
+      const edge = { stroke: "transparent", width: 0, points: { show: false } };
+      const dash = n > 0 ? [6, 4] : undefined;
+      made.push(edge, { stroke, width: 2, dash, points: { show: false } }, edge);
+      bands.push({ series: [3 * n + 3, 3 * n + 1], fill: faint(stroke) });
+    });
+    this.u = new uPlot({
+      width: this.width(), height,
+      padding: [8, 8, 0, 0],
+      legend: { show: false },
+      cursor: { y: false, drag: { x: false, y: false }, sync: { key: "history" } },
+      scales: {
+        x: { range: () => [asked.from, asked.to] },
+        y: { range: (_, low, high) => {
+          if (low == null) return [0, 1];
+          const room = Math.max((high - low) * 0.1, high * 0.005, 0.1);
+          return [kind.zero ? 0 : low - room, kind.top ? Math.max(kind.top, high) : high + room];
+        } },
+      },
+      axes: [{ ...axis, space: 70 }, { ...axis, size: 48 }],
+      series: made,
+      bands,
+      hooks: {
+        drawClear: [(u) => shade(u, colour("--band"))],
+        setCursor: [(u) => this.read(u.cursor.idx)],
+      },
+    }, [[], ...made.slice(1).map(() => [])], this.plot);
+  }
+
+  width() { return Math.max(200, this.plot.clientWidth); }
+
+  resize() { this.u.setSize({ width: this.width(), height }); }
+
+  destroy() {
+    this.u.destroy();
+    this.figure.remove();
+  }
+
+  set(lines) {
+    const { name, unit, scale = 1 } = this.kind;
+    this.data = uPlot.join(lines.map(({ points }) => columns(points, scale)));
+    this.u.setData(this.data);
+    this.read(this.u.cursor.idx);
+    this.plot.setAttribute("aria-label", `${name}: ` + lines.map(({ label, points }) => {
+      const { least, mean, most } = extremes(points, scale);
+      return `${label} from ${rounded(least)} to ${rounded(most)} ${unit}, ` +
+        `${rounded(mean)} ${unit} on average`;
+    }).join("; ") + ". The table Summary has the same.");
+  }
+
+  // read writes what the lines are where the cursor is, or at last.
+  read(i) {
+    const [times, ...columns] = this.data || [[]];
+    const pointed = i != null && times[i] !== undefined;
+    setText(this.when, pointed ? moment(times[i] * 1000) : "Last");
+    this.values.forEach((value, n) => {
+      const means = columns[3 * n + 1] || [];
+      const said = pointed ? means[i] : means.findLast((mean) => mean != null);
+      setText(value, said == null ? "–" : `${rounded(said)} ${this.kind.unit}`);
+    });
+  }
+}
+
+// shade marks the outages.
+function shade(u, fill) {
+  const { left, top, width, height } = u.bbox;
+  u.ctx.save();
+  u.ctx.fillStyle = fill;
+  for (const { from, to } of outages) {
+    const x = (time) => Math.min(left + width, Math.max(left, u.valToPos(time / 1000, "x", true)));
+    const start = x(new Date(from).getTime());
+    const end = x(to ? new Date(to).getTime() : Date.now());
+    u.ctx.fillRect(start, top, Math.max(2 * devicePixelRatio, end - start), height);
+  }
+  u.ctx.restore();
+}
+
+const rounded = (n) => n.toLocaleString(undefined, { maximumFractionDigits: 1 });
+
+// faint returns a colour, written as in "#1f6fa8", with little opacity.
+const faint = (colour) => colour + "38";
+
+function extremes(points, scale) {
+  let least = Infinity, most = -Infinity, sum = 0;
+  for (const [, low, mean, high] of points) {
+    least = Math.min(least, low);
+    most = Math.max(most, high);
+    sum += mean;
+  }
+  return { least: least * scale, mean: sum / points.length * scale, most: most * scale };
+}
+
+// Table is a table with a heading and its rows as CSV. Its rows are written where they differ.
+class Table {
+  constructor(name, path, heads, none) {
+    this.path = path;
+    this.link = element("a", { download: "", "aria-label": `${name} as CSV` }, "CSV");
+    this.caption = element("caption", {});
+    this.body = element("tbody", {});
+    this.none = element("p", { class: "note" }, none);
+    this.scroll = element("div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": name },
+      element("table", { class: heads.length > 2 ? "tight" : "" }, this.caption,
+        element("thead", {},
+          element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)))),
+        this.body));
+    this.root = element("section", { class: "panel" },
+      element("div", { class: "panel-head" }, element("h3", {}, name), this.link),
+      this.none, this.scroll);
+    at("tables").append(this.root);
+  }
+
+  set(rows, caption, parameters) {
+    const query = new URLSearchParams({ ...parameters, format: "csv" });
+    this.link.setAttribute("href", `api/v1/${this.path}?${query}`);
+    setText(this.caption, caption);
+    setHidden(this.none, rows.length > 0);
+    setHidden(this.scroll, rows.length === 0);
+    const written = JSON.stringify(rows);
+    if (this.written === written) return;
+    this.written = written;
+    this.body.replaceChildren(...rows.map((row) => element("tr", {}, ...row.map((text, i) =>
+      i === 0 ? element("th", { scope: "row" }, text) : element("td", {}, text)))));
+  }
+}
+
+function tabulate(series) {
+  if (!tables) {
+    tables = {
+      summary: new Table("Summary", "history", ["Reading", "Lowest", "Average", "Highest"],
+        "There are no readings."),
+      outages: new Table("Outages", "outages", ["From", "To", "For", "Lowest charge", "Energy"],
+        "There was none."),
+      events: new Table("Events", "events", ["Time", "What happened"], "Nothing has happened yet."),
+      more: element("button", { type: "button" }, "Older events"),
+    };
+    tables.more.onclick = moreEvents;
+    tables.events.root.append(tables.more);
+  }
+  const over = ranges.find(([name]) => name === shown.name)[1];
+  tables.summary.set(kinds.flatMap(({ lines, unit, scale = 1, name }) =>
+    lines.flatMap(([key, line]) => {
+      const { points } = series.find((s) => s.key === key) || { points: [] };
+      if (points.length === 0) return [];
+      const { least, mean, most } = extremes(points, scale);
+      const said = lines.length > 1 ? `${line} ${name.toLowerCase()}` : name;
+      return [[said, ...[least, mean, most].map((n) => `${rounded(n)} ${unit}`)]];
+    })), `Over ${over}`, { ...asked, points: 2000 });
+  tables.outages.set(outages.map(({ from, to, lowest_charge: charge, energy_wh: energy }) => [
+    moment(from), to ? moment(to) : "still on battery",
+    span(((to ? new Date(to) : Date.now()) - new Date(from)) / 1000),
+    charge === undefined ? "not known" : `${rounded(charge)} %`,
+    energy === undefined ? "not known" : `${rounded(energy)} Wh`,
+  ]), `Within ${over}, the latest first`, { ...asked, limit: 1000 });
+  tabulateEvents();
+}
+
+const page = 50; // how many events are asked for at once
+
+function tabulateEvents() {
+  const all = [...newest, ...older.filter(({ id }) => newest.every((event) => event.id !== id))];
+  tables.events.set(all.map(({ time, text }) => [moment(time), text]), "The latest first",
+    { unit: shown.unit, limit: 1000 });
+  setHidden(tables.more, newest.length < page || ended);
+}
+
+async function moreEvents() {
+  try {
+    const before = [...newest, ...older].reduce((least, { id }) => Math.min(least, id), Infinity);
+    const { events } = await get("events", { unit: shown.unit, limit: page, before });
+    older = [...newest, ...older, ...events]
+      .filter(({ id }, i, all) => all.findIndex((event) => event.id === id) === i);
+    ended = events.length < page;
+    tabulateEvents();
+  } catch (problem) {
+    tell(problem);
+  }
+}
+
+function tell(problem) {
+  if (problem.name === "AbortError") return;
+  setText(at("history-notice"), problem.message || "The history cannot be had.");
+  setHidden(at("history-notice"), false);
+}
+
+// The charts take their colours and widths from the page.
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  if (!shown) return;
+  for (const chart of charts) chart.destroy();
+  charts = [];
+  refresh();
+});
+let wide = innerWidth;
+addEventListener("resize", () => {
+  if (innerWidth === wide) return; // a phone that hides its address bar
+  wide = innerWidth;
+  for (const chart of charts) chart.resize();
+});
