@@ -33,7 +33,7 @@ func (c *command) send(ctx context.Context, e events.Event, late bool) error {
 	cmd.WaitDelay = outputWait
 	group(cmd)
 	err := cmd.Run()
-	switch said := clean(output.String()); {
+	switch said := clean(output.kept.String()); {
 	case err == nil, errors.Is(err, exec.ErrWaitDelay):
 		return nil
 	case ctx.Err() != nil:
@@ -53,10 +53,10 @@ func quoted(said string) string {
 func (c *command) close(context.Context) {} // send leaves nothing behind
 
 // limited keeps the beginning of what is written to it.
-type limited struct{ bytes.Buffer }
+type limited struct{ kept bytes.Buffer }
 
 func (l *limited) Write(p []byte) (int, error) {
-	l.Buffer.Write(p[:min(len(p), maxOutput-l.Len())])
+	l.kept.Write(p[:min(len(p), maxOutput-l.kept.Len())])
 	return len(p), nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/nicholas-fedor/shoutrrr/pkg/format"
 	"github.com/nicholas-fedor/shoutrrr/pkg/router"
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/matrix"
+	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/telegram"
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/email/smtp"
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/push/ntfy"
 	"github.com/nicholas-fedor/shoutrrr/pkg/types"
@@ -25,14 +26,14 @@ import (
 	"github.com/tripplite-go/tripplite/internal/events"
 )
 
-// service sends by shoutrrr. That takes no context: a send that hangs is left behind, with its
-// instance of shoutrrr's service, which is not safe for two sends at once.
+// service sends by shoutrrr. That takes no context: a send that hangs is left behind. Each has an
+// instance of shoutrrr's service of its own, since they are not safe for two sends at once, and that
+// of ntfy sends the first title for ever.
 type service struct {
 	scheme string
 	open   func() (*instance, error)
 
 	mu   sync.Mutex
-	idle *instance       // for the next send; nil: open another
 	left []chan struct{} // sends that were left behind, each closed at its end
 }
 
@@ -92,7 +93,7 @@ func (s *service) check(rawURL string) (err error) {
 		}
 		return new(matrix.Config).SetURL(u)
 	}
-	s.idle, err = s.open()
+	_, err = s.open()
 	return err
 }
 
@@ -146,46 +147,23 @@ func (s *service) send(ctx context.Context, e events.Event, late bool) error {
 		s.mu.Unlock()
 		return errHangs
 	}
-	use := s.idle
-	s.idle = nil
 	s.mu.Unlock()
 
 	var err error
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		use, err = s.deliver(use, titleOf(e), textOf(e, late, time.Now()))
+		err = s.deliver(ctx, titleOf(e), textOf(e, late, time.Now()))
 	}()
 	select {
 	case <-done:
+		return err
 	case <-ctx.Done():
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.left = append(s.left, done)
-		return errTimeout
-	}
-	if err != nil {
-		return classify(use, err) // the next try begins anew, with a login if there is one
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.idle = use
-	return nil
-}
-
-// classify puts an error into words. A mail that some receivers have is not sent to them again and
-// again.
-func classify(use *instance, err error) error {
-	f := *why(err)
-	if use == nil {
-		return &f
-	}
-	mail, ok := use.shoutrrr.(*smtp.Service)
-	if ok && strings.Contains(err.Error(), "failed to send to some recipients") {
-		var reply *textproto.Error
-		f.unreached = len(mail.Config.ToAddresses) == 1 && errors.As(err, &reply) && reply.Code < 500
-	}
-	return &f
+	s.left = append(s.left, done)
+	return errTimeout
 }
 
 func ended(done chan struct{}) bool {
@@ -197,23 +175,42 @@ func ended(done chan struct{}) bool {
 	}
 }
 
-// deliver sends, with an instance that it makes if there is none.
-func (s *service) deliver(use *instance, title, text string) (used *instance, err error) {
+// deliver sends with an instance of its own.
+func (s *service) deliver(ctx context.Context, title, text string) (err error) {
 	defer func() {
 		if recover() != nil {
-			used, err = nil, errPanic
+			err = errPanic
 		}
 	}()
-	if use == nil {
-		if use, err = s.open(); err != nil {
-			return nil, err
+	use, err := s.open()
+	if err != nil {
+		return why(err)
+	}
+	if chat, ok := use.shoutrrr.(*telegram.Service); ok {
+		err = sendTelegram(ctx, chat.Config, text)
+	} else {
+		params := types.Params{}
+		if use.title {
+			params.SetTitle(title)
 		}
+		err = use.shoutrrr.Send(text, &params)
 	}
-	params := types.Params{}
-	if use.title {
-		params.SetTitle(title)
+	if err != nil {
+		return classify(use, err)
 	}
-	return use, use.shoutrrr.Send(text, &params)
+	return nil
+}
+
+// classify puts an error into words. A mail that some receivers have is not sent to them again and
+// again.
+func classify(use *instance, err error) error {
+	f := *why(err)
+	mail, ok := use.shoutrrr.(*smtp.Service)
+	if ok && strings.Contains(err.Error(), "failed to send to some recipients") {
+		var reply *textproto.Error
+		f.unreached = len(mail.Config.ToAddresses) == 1 && errors.As(err, &reply) && reply.Code < 500
+	}
+	return &f
 }
 
 // close waits for the sends that were left behind.
