@@ -14,9 +14,18 @@ import (
 // failure says why a message was not sent, in words of this package alone: an error of a service may
 // hold its URL, a token, or what the server makes of them.
 type failure struct {
-	text      string
-	unreached bool // it is worth trying again for long: the message has gone nowhere
+	text string
+	again
 }
+
+// again says how long it is worth to try again.
+type again int
+
+const (
+	refused   again = iota // a few times: some of several receivers may have got it
+	doubtful               // for long, but not often: the service does not tell
+	unreached              // for long: the message has gone nowhere
+)
 
 func (f *failure) Error() string { return f.text }
 
@@ -25,42 +34,42 @@ var known = []struct {
 	part string
 	failure
 }{
-	{"no such host", failure{"the name of the server is not found", true}},
-	{"server misbehaving", failure{"the name of the server is not found", true}},
-	{"connection refused", failure{"the server refuses the connection", true}},
-	{"actively refused", failure{"the server refuses the connection", true}},
-	{"network is unreachable", failure{"the network is not reached", true}},
-	{"unreachable network", failure{"the network is not reached", true}},
-	{"no route to host", failure{"the server is not reached", true}},
-	{"host is down", failure{"the server is not reached", true}},
-	{"certificate", failure{"the certificate of the server is not accepted", true}},
-	{"x509", failure{"the certificate of the server is not accepted", true}},
-	{"server gave http response to https client", failure{"the server has no TLS", false}},
-	{"tls: ", failure{"TLS with the server fails", true}},
-	{"does not support starttls", failure{"the server has no STARTTLS", false}},
-	{"i/o timeout", failure{"the server does not answer in time", true}},
-	{"deadline exceeded", failure{"the server does not answer in time", true}},
-	{"client.timeout", failure{"the server does not answer in time", true}},
-	{"timed out", failure{"the server does not answer in time", true}},
-	{"connection reset", failure{"the connection was broken", true}},
-	{"broken pipe", failure{"the connection was broken", true}},
-	{"unexpected eof", failure{"the connection was broken", true}},
-	{"invalid_auth", failure{"the service does not know the token", false}},
-	{"not_authed", failure{"the service does not know the token", false}},
-	{"invalid token", failure{"the service does not know the token", false}},
-	{"token_revoked", failure{"the service does not know the token", false}},
-	{"unauthorized", failure{"the service does not know the token", false}},
-	{"channel_not_found", failure{"there is no such channel", false}},
-	{"not_in_channel", failure{"the service is no member of the channel", false}},
-	{"chat not found", failure{"there is no such chat", false}},
-	{"eof", failure{"the connection was broken", true}},
+	{"no such host", failure{"the name of the server is not found", unreached}},
+	{"server misbehaving", failure{"the name of the server is not found", unreached}},
+	{"connection refused", failure{"the server refuses the connection", unreached}},
+	{"actively refused", failure{"the server refuses the connection", unreached}},
+	{"network is unreachable", failure{"the network is not reached", unreached}},
+	{"unreachable network", failure{"the network is not reached", unreached}},
+	{"no route to host", failure{"the server is not reached", unreached}},
+	{"host is down", failure{"the server is not reached", unreached}},
+	{"certificate", failure{"the certificate of the server is not accepted", unreached}},
+	{"x509", failure{"the certificate of the server is not accepted", unreached}},
+	{"server gave http response to https client", failure{"the server has no TLS", refused}},
+	{"tls: ", failure{"TLS with the server fails", unreached}},
+	{"does not support starttls", failure{"the server has no STARTTLS", refused}},
+	{"i/o timeout", failure{"the server does not answer in time", unreached}},
+	{"deadline exceeded", failure{"the server does not answer in time", unreached}},
+	{"client.timeout", failure{"the server does not answer in time", unreached}},
+	{"timed out", failure{"the server does not answer in time", unreached}},
+	{"connection reset", failure{"the connection was broken", unreached}},
+	{"broken pipe", failure{"the connection was broken", unreached}},
+	{"unexpected eof", failure{"the connection was broken", unreached}},
+	{"invalid_auth", failure{"the service does not know the token", refused}},
+	{"not_authed", failure{"the service does not know the token", refused}},
+	{"invalid token", failure{"the service does not know the token", refused}},
+	{"token_revoked", failure{"the service does not know the token", refused}},
+	{"unauthorized", failure{"the service does not know the token", refused}},
+	{"channel_not_found", failure{"there is no such channel", refused}},
+	{"not_in_channel", failure{"the service is no member of the channel", refused}},
+	{"chat not found", failure{"there is no such chat", refused}},
+	{"eof", failure{"the connection was broken", unreached}},
 }
 
 var (
-	errTimeout = &failure{"the server does not answer in time", true}
-	errHangs   = &failure{"earlier tries still hang", true}
-	errPanic   = &failure{"the service failed inside", false}
-	errOther   = &failure{"the service did not take it", false}
+	errTimeout = &failure{"the server does not answer in time", unreached}
+	errHangs   = &failure{"earlier tries still hang", unreached}
+	errPanic   = &failure{"the service failed inside", doubtful}
+	errOther   = &failure{"the service did not take it", doubtful}
 )
 
 // why puts an error of a service into words without a secret.
@@ -74,12 +83,15 @@ func why(err error) *failure {
 	}
 	var reply *textproto.Error
 	if errors.As(err, &reply) {
-		return &failure{fmt.Sprintf("the mail server answers %d", reply.Code), reply.Code < 500}
+		f := &failure{fmt.Sprintf("the mail server answers %d", reply.Code), refused}
+		if reply.Code < 500 {
+			f.again = unreached
+		}
+		return f
 	}
 	text := err.Error()
 	if code := statusIn(text); code != 0 {
-		later := code >= 500 || code == http.StatusTooManyRequests || code == http.StatusRequestTimeout
-		return &failure{fmt.Sprintf("the server answers %d %s", code, http.StatusText(code)), later}
+		return statusFailure(code)
 	}
 	text = strings.ToLower(text)
 	for i := range known {
@@ -88,6 +100,16 @@ func why(err error) *failure {
 		}
 	}
 	return errOther
+}
+
+// statusFailure is what a status of HTTP says.
+func statusFailure(code int) *failure {
+	name := http.StatusText(code)
+	f := &failure{strings.TrimSpace(fmt.Sprintf("the server answers %d %s", code, name)), refused}
+	if code >= 500 || code == http.StatusTooManyRequests || code == http.StatusRequestTimeout {
+		f.again = unreached
+	}
+	return f
 }
 
 var (

@@ -36,7 +36,7 @@ type fake struct {
 	sent  []string
 }
 
-var errDown = &failure{"the network is down", true}
+var errDown = &failure{"the network is down", unreached}
 
 func (f *fake) send(ctx context.Context, e events.Event, late bool) error {
 	f.mu.Lock()
@@ -156,6 +156,7 @@ func TestWhatTheNetworkDoesNotTakeIsTriedForADay(t *testing.T) {
 		defer n.Close()
 		n.Event(happened(events.OnBattery))
 		time.Sleep(25 * time.Hour)
+		synctest.Wait()
 		tries := down.tried()
 		assert.Equal(t, []string{
 			"0s on-battery", "5s on-battery late", "15s on-battery late", "35s on-battery late",
@@ -186,6 +187,7 @@ func TestWhenTheNetworkIsBackAllIsSentInOrder(t *testing.T) {
 		n.Event(happened(events.OnLine))
 		time.Sleep(time.Hour)
 		assert.Equal(t, []string{"on-battery", "on-line"}, down.told())
+		synctest.Wait()
 		tries := down.tried()
 		assert.Equal(t, []string{"1h0m15s on-battery late", "1h0m15s on-line late"}, tries[len(tries)-2:])
 	})
@@ -198,7 +200,7 @@ func TestWhatAServiceRefusesIsTriedThreeTimes(t *testing.T) {
 			case n < 5:
 				return errDown // which does not count
 			case n < 8:
-				return &failure{"no such topic", false}
+				return &failure{"no such topic", refused}
 			}
 			return nil
 		}}
@@ -209,6 +211,20 @@ func TestWhatAServiceRefusesIsTriedThreeTimes(t *testing.T) {
 		time.Sleep(time.Hour)
 		assert.Len(t, refused.tried(), 9)
 		assert.Equal(t, []string{"lost"}, refused.told(), "the next is not held up")
+	})
+}
+
+func TestWhatIsDoubtfulIsTriedLessOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		doubted := &fake{fails: func(int) error { return errOther }}
+		n := start([]*target{serve(Config{}, doubted, quiet)})
+		defer n.Close()
+		n.Event(happened(events.OnBattery))
+		time.Sleep(25 * time.Hour)
+		tries := doubted.tried()
+		assert.Equal(t, []string{"21m15s on-battery late", "42m35s on-battery late",
+			"1h25m15s on-battery late", "2h25m15s on-battery late"}, tries[8:12])
+		assert.Equal(t, "23h25m15s on-battery late", tries[len(tries)-1])
 	})
 }
 
@@ -223,6 +239,7 @@ func TestACommandIsRunOnce(t *testing.T) {
 		n.Event(happened(events.OnBattery))
 		n.Event(happened(events.OnLine))
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		assert.Equal(t, []string{"0s on-battery", "0s on-line"}, failing.tried())
 		assert.Contains(t, log.String(), `error="exit status 3"`)
 	})
@@ -265,6 +282,7 @@ func TestFlushHasEverythingTriedOnce(t *testing.T) {
 			n.Event(happened(events.Lost))
 			require.NoError(t, n.Flush(t.Context()))
 			assert.Equal(t, 2*time.Second, time.Since(before))
+			synctest.Wait()
 			tries := down.tried()
 			assert.Equal(t, []string{"30m0s shutting-down", "30m1s lost"}, tries[len(tries)-2:])
 		})

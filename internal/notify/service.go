@@ -42,7 +42,24 @@ type instance struct {
 	shoutrrr interface {
 		Send(message string, params *types.Params) error
 	}
-	title bool // it has a title that its URL leaves open
+	title bool     // it has a title that its URL leaves open
+	seen  *watched // what its server answered, where that can be seen
+}
+
+// watched remembers what a server answered. The errors of some services do not tell.
+type watched struct {
+	http.RoundTripper
+	status int
+	err    error
+}
+
+func (w *watched) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := w.RoundTripper.RoundTrip(r)
+	w.status, w.err = 0, err
+	if err == nil {
+		w.status = response.StatusCode
+	}
+	return response, err
 }
 
 // maxLeft bounds what a server that never answers can keep.
@@ -108,26 +125,29 @@ func locate(rawURL string) (*instance, error) {
 		return nil, err
 	}
 	made.SetLogger(silent)
-	// Their own transports keep connections open for as long as the server does.
+	use := &instance{shoutrrr: made, title: titled(made)}
+	// Their own transports would keep connections open for as long as the server does.
 	switch m := made.(type) {
 	case *ntfy.Service:
-		m.SetHTTPClient(&http.Client{
-			Timeout: ntfy.HTTPTimeout * time.Second,
-			Transport: &http.Transport{
-				Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true,
-				TLSClientConfig: &tls.Config{
-					MinVersion: tls.VersionTLS12, InsecureSkipVerify: m.Config.DisableTLSVerification,
-				},
+		use.seen = &watched{RoundTripper: &http.Transport{
+			Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true,
+			TLSClientConfig: &tls.Config{
+				MinVersion: tls.VersionTLS12, InsecureSkipVerify: m.Config.DisableTLSVerification,
 			},
-		})
+		}}
+		m.SetHTTPClient(&http.Client{Timeout: ntfy.HTTPTimeout * time.Second, Transport: use.seen})
 	case interface{ GetHTTPClient() *http.Client }:
-		if client := m.GetHTTPClient(); client != nil {
-			if transport, ok := client.Transport.(*http.Transport); ok {
-				transport.DisableKeepAlives = true
-			}
+		client := m.GetHTTPClient()
+		if client == nil {
+			break
+		}
+		if transport, ok := client.Transport.(*http.Transport); ok {
+			transport.DisableKeepAlives = true
+			use.seen = &watched{RoundTripper: transport}
+			client.Transport = use.seen
 		}
 	}
-	return &instance{made, titled(made)}, nil
+	return use, nil
 }
 
 // titled reports whether a service has a title that its URL leaves open.
@@ -159,6 +179,9 @@ func (s *service) send(ctx context.Context, e events.Event, late bool) error {
 	case <-done:
 		return err
 	case <-ctx.Done():
+	}
+	if ended(done) {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -204,11 +227,20 @@ func (s *service) deliver(ctx context.Context, title, text string) (err error) {
 // classify puts an error into words. A mail that some receivers have is not sent to them again and
 // again.
 func classify(use *instance, err error) error {
+	if use.seen != nil && use.seen.err != nil {
+		return why(use.seen.err)
+	}
+	if use.seen != nil && use.seen.status >= 400 {
+		return statusFailure(use.seen.status)
+	}
 	f := *why(err)
 	mail, ok := use.shoutrrr.(*smtp.Service)
 	if ok && strings.Contains(err.Error(), "failed to send to some recipients") {
 		var reply *textproto.Error
-		f.unreached = len(mail.Config.ToAddresses) == 1 && errors.As(err, &reply) && reply.Code < 500
+		f.again = refused
+		if len(mail.Config.ToAddresses) == 1 && errors.As(err, &reply) && reply.Code < 500 {
+			f.again = unreached
+		}
 	}
 	return &f
 }

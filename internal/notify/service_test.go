@@ -13,8 +13,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/textproto"
+	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,16 +103,16 @@ func TestTelegram(t *testing.T) {
 	c := Config{URL: "telegram://110201543:AAhushhushhushhushhushhushhushhushh@telegram?" +
 		"chats=@ups,-100123:7&notification=no"}
 	for name, row := range map[string]struct {
-		status    int
-		text      string
-		want      string
-		unreached bool
+		status int
+		text   string
+		want   string
+		again  again
 	}{
-		"sent":         {http.StatusOK, `{"ok":true}`, "", false},
-		"no such chat": {http.StatusBadRequest, `{"description":"Bad Request: chat not found"}`, "there is no such chat", false},
-		"wrong token":  {http.StatusUnauthorized, `{"ok":false}`, "the server answers 401 Unauthorized", false},
-		"too many":     {http.StatusTooManyRequests, `{"ok":false}`, "the server answers 429 Too Many Requests", true},
-		"no network":   {0, "", "the server refuses the connection", true},
+		"sent":         {http.StatusOK, `{"ok":true}`, "", refused},
+		"no such chat": {http.StatusBadRequest, `{"description":"Bad Request: chat not found"}`, "there is no such chat", refused},
+		"wrong token":  {http.StatusUnauthorized, `{"ok":false}`, "the server answers 401 Unauthorized", refused},
+		"too many":     {http.StatusTooManyRequests, `{"ok":false}`, "the server answers 429 Too Many Requests", unreached},
+		"no network":   {0, "", "the server refuses the connection", unreached},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var asked []string
@@ -136,7 +139,7 @@ func TestTelegram(t *testing.T) {
 			require.EqualError(t, err, "telegram (url): "+row.want)
 			var f *failure
 			require.ErrorAs(t, err, &f)
-			require.Equal(t, row.unreached, f.unreached)
+			require.Equal(t, row.again, f.again)
 		})
 	}
 }
@@ -259,8 +262,13 @@ func TestNoSecretIsInAnErrorOrALog(t *testing.T) {
 			mailServer, answering(599),
 		},
 		"no connection": {refusing, refusing, func(r *http.Request) (*http.Response, error) {
-			return nil, errors.New("cannot reach " + everything(r))
+			return nil, fmt.Errorf("%s: %w", everything(r), &net.OpError{
+				Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)})
 		}},
+		"a server that is ill": {
+			func(t *testing.T) string { host, _ := webServer(t, http.StatusServiceUnavailable); return host },
+			mailServer, answering(http.StatusServiceUnavailable),
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := http.DefaultTransport
@@ -287,6 +295,12 @@ func TestNoSecretIsInAnErrorOrALog(t *testing.T) {
 					n.Close()
 					err = Send(t.Context(), c, outage)
 					require.Error(t, err, row.url)
+					var f *failure
+					require.ErrorAs(t, err, &f)
+					if name == "no connection" || name == "a server that is ill" {
+						kept := f.again != refused || at == mail && name == "a server that is ill" // a wrong login
+						assert.True(t, kept, "%v: %s", err, row.url)
+					}
 					reasons[err.Error()] = true
 					return fmt.Sprintf("%v %v %+v %#v", err, c, c, c) + log.String()
 				}()
@@ -319,22 +333,22 @@ func TestNoSecretIsInTheErrorOfAWrongURL(t *testing.T) {
 
 func TestWhyAServiceFailed(t *testing.T) {
 	for text, want := range map[string]failure{
-		"got unexpected HTTP status: 401 Unauthorized": {"the server answers 401 Unauthorized", false},
-		"status code: 404":      {"the server answers 404 Not Found", false},
-		"HTTP status 503":       {"the server answers 503 Service Unavailable", true},
-		"429 Too Many Requests": {"the server answers 429 Too Many Requests", true},
-		"dial tcp 10.0.0.1:404 Of: connect: connection refused": {"the server refuses the connection", true},
-		"lookup ntfy.sh: no such host":                          {"the name of the server is not found", true},
-		"Post: read: i/o timeout":                               {"the server does not answer in time", true},
-		"x509: certificate has expired":                         {"the certificate of the server is not accepted", true},
-		"Post: EOF":                                             {"the connection was broken", true},
-		"slack: channel_not_found":                              {"there is no such channel", false},
-		"hush":                                                  {"the service did not take it", false},
+		"got unexpected HTTP status: 401 Unauthorized": {"the server answers 401 Unauthorized", refused},
+		"status code: 404":      {"the server answers 404 Not Found", refused},
+		"HTTP status 503":       {"the server answers 503 Service Unavailable", unreached},
+		"429 Too Many Requests": {"the server answers 429 Too Many Requests", unreached},
+		"dial tcp 10.0.0.1:404 Of: connect: connection refused": {"the server refuses the connection", unreached},
+		"lookup ntfy.sh: no such host":                          {"the name of the server is not found", unreached},
+		"Post: read: i/o timeout":                               {"the server does not answer in time", unreached},
+		"x509: certificate has expired":                         {"the certificate of the server is not accepted", unreached},
+		"Post: EOF":                                             {"the connection was broken", unreached},
+		"slack: channel_not_found":                              {"there is no such channel", refused},
+		"hush":                                                  {"the service did not take it", doubtful},
 	} {
 		assert.Equal(t, want, *why(errors.New(text)), text)
 	}
-	assert.Equal(t, failure{"the mail server answers 450", true}, *why(fmt.Errorf("a: %w", &textproto.Error{Code: 450, Msg: "hush"})))
-	assert.Equal(t, failure{"the mail server answers 535", false}, *why(&textproto.Error{Code: 535, Msg: "hush"}))
+	assert.Equal(t, failure{"the mail server answers 450", unreached}, *why(fmt.Errorf("a: %w", &textproto.Error{Code: 450, Msg: "hush"})))
+	assert.Equal(t, failure{"the mail server answers 535", refused}, *why(&textproto.Error{Code: 535, Msg: "hush"}))
 	assert.Equal(t, *errTimeout, *why(context.DeadlineExceeded))
 }
 
@@ -346,9 +360,9 @@ func (h hanging) Send(string, *types.Params) error { return <-h }
 func TestASendThatHangsIsLeftBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		let := make(hanging)
-		opened := 0
+		var opened atomic.Int64
 		s := &service{open: func() (*instance, error) {
-			opened++
+			opened.Add(1)
 			return &instance{shoutrrr: let}, nil
 		}}
 		try := func() error {
@@ -359,9 +373,9 @@ func TestASendThatHangsIsLeftBehind(t *testing.T) {
 		for range maxLeft {
 			require.Equal(t, errTimeout, try())
 		}
-		require.Equal(t, maxLeft, opened, "none is used by two at once")
+		require.Equal(t, maxLeft, int(opened.Load()), "none is used by two at once")
 		require.Equal(t, errHangs, try(), "and there are not more and more")
-		require.Equal(t, maxLeft, opened)
+		require.Equal(t, maxLeft, int(opened.Load()))
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

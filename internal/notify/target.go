@@ -21,8 +21,10 @@ type sender interface {
 const (
 	firstWait = 5 * time.Second // after a try that failed; then twice as long each time
 	lastWait  = 5 * time.Minute
-	keepFor   = 24 * time.Hour // after that a message is of no use
-	lateAfter = time.Minute    // a message that is older says when it happened
+	// lastDoubtful is the last wait where it is not known whether somebody has got the message.
+	lastDoubtful = time.Hour
+	keepFor      = 24 * time.Hour // after that a message is of no use
+	lateAfter    = time.Minute    // a message that is older says when it happened
 	// maxRefused is how often something is tried that a service does not take. It may have gone to
 	// some of several receivers already, who would get it again each time.
 	maxRefused = 3
@@ -161,9 +163,12 @@ func (t *target) took(it item, err error) {
 	}
 	attrs = append(attrs, "error", err)
 	var f *failure
-	unreached := errors.As(err, &f) && f.unreached
+	again := refused
+	if errors.As(err, &f) {
+		again = f.again
+	}
 	it.tries++
-	if !unreached {
+	if again == refused {
 		it.refused++
 	}
 	if !t.retry || it.refused >= maxRefused {
@@ -171,7 +176,11 @@ func (t *target) took(it item, err error) {
 		t.log.Error("an event was not sent", attrs...)
 		return
 	}
-	wait, news := t.postpone(it, err)
+	last := lastWait
+	if again == doubtful {
+		last = lastDoubtful
+	}
+	wait, news := t.postpone(it, err, last)
 	level := slog.LevelDebug
 	if news {
 		level = slog.LevelWarn
@@ -189,7 +198,7 @@ func (t *target) done(it item) {
 }
 
 // postpone keeps what could not be sent. The same reason again and again is no news.
-func (t *target) postpone(it item, err error) (wait time.Duration, news bool) {
+func (t *target) postpone(it item, err error, last time.Duration) (wait time.Duration, news bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.sending = 0
@@ -197,10 +206,7 @@ func (t *target) postpone(it item, err error) (wait time.Duration, news bool) {
 		kept.tries, kept.refused = it.tries, it.refused
 	}
 	t.fails++
-	wait = lastWait
-	if t.fails <= 6 { // 5 s, 10 s, ... 160 s
-		wait = firstWait << (t.fails - 1)
-	}
+	wait = min(firstWait<<min(t.fails-1, 10), last) // 5 s, 10 s, ...
 	news = t.reason != err.Error()
 	t.after, t.reason = time.Now().Add(wait), err.Error()
 	t.change()
