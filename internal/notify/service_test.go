@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/base64"
@@ -152,10 +151,12 @@ func refusing(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// mailServer refuses every login with what it was sent.
-func mailServer(t *testing.T) string {
+// mailServer is a mail server, which refuses every login with what it was sent, and receivers by
+// the status that refuse has for them.
+func mailServer(t *testing.T, refuse map[string]int) (host string, got *received) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
+	got = &received{}
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
@@ -165,20 +166,7 @@ func mailServer(t *testing.T) string {
 			}
 			serving.Go(func() {
 				defer conn.Close()
-				fmt.Fprint(conn, "220 mail\r\n")
-				lines := bufio.NewScanner(conn)
-				for lines.Scan() {
-					switch words := strings.Fields(lines.Text()); {
-					case len(words) > 2 && words[0] == "AUTH":
-						login, _ := base64.StdEncoding.DecodeString(words[2])
-						fmt.Fprintf(conn, "535 5.7.8 wrong: %s %s\r\n", words[2],
-							bytes.ReplaceAll(login, []byte{0}, []byte{' '}))
-					case len(words) > 0 && (words[0] == "EHLO" || words[0] == "HELO"):
-						fmt.Fprint(conn, "250-mail\r\n250 AUTH PLAIN\r\n")
-					default:
-						fmt.Fprintf(conn, "550 what: %s\r\n", lines.Text())
-					}
-				}
+				serveMail(textproto.NewConn(conn), refuse, got)
 			})
 		}
 	})
@@ -186,7 +174,71 @@ func mailServer(t *testing.T) string {
 		l.Close()
 		serving.Wait()
 	})
-	return l.Addr().String()
+	return l.Addr().String(), got
+}
+
+func serveMail(c *textproto.Conn, refuse map[string]int, got *received) {
+	_ = c.PrintfLine("220 mail")
+	for {
+		line, err := c.ReadLine()
+		if err != nil {
+			return
+		}
+		words := append(strings.Fields(line), "", "", "")
+		switch words[0] {
+		case "AUTH":
+			login, _ := base64.StdEncoding.DecodeString(words[2])
+			_ = c.PrintfLine("535 5.7.8 wrong: %s %s", words[2], bytes.ReplaceAll(login, []byte{0}, []byte{' '}))
+		case "EHLO":
+			_ = c.PrintfLine("250-mail\r\n250 AUTH PLAIN")
+		case "DATA":
+			_ = c.PrintfLine("354 go on")
+			mail, _ := c.ReadDotBytes()
+			got.mu.Lock()
+			got.requests = append(got.requests, string(mail))
+			got.mu.Unlock()
+			_ = c.PrintfLine("250 taken")
+		case "RCPT":
+			to := strings.Trim(strings.TrimPrefix(words[1], "TO:"), "<>")
+			if status := refuse[to]; status != 0 {
+				_ = c.PrintfLine("%d not %s", status, to)
+				continue
+			}
+			_ = c.PrintfLine("250 known")
+		case "QUIT":
+			_ = c.PrintfLine("221 bye")
+			return
+		default:
+			_ = c.PrintfLine("250 good")
+		}
+	}
+}
+
+func TestMail(t *testing.T) {
+	refuse := map[string]int{"later@example.com": 450, "nobody@example.com": 550}
+	host, got := mailServer(t, refuse)
+	for to, want := range map[string]struct {
+		mails int
+		err   error
+	}{
+		"me@example.com":                   {1, nil},
+		"me@example.com,you@example.com":   {2, nil},
+		"later@example.com":                {0, &failure{"the mail server answers 450", unreached}},
+		"me@example.com,later@example.com": {1, &failure{"the mail server answers 450", refused}},
+		"nobody@example.com":               {0, &failure{"the mail server answers 550", refused}},
+	} {
+		before := len(got.all())
+		s, err := newService("smtp://" + host + "/?from=ups@example.com&starttls=no&to=" + to)
+		require.NoError(t, err)
+		err = s.send(t.Context(), outage, false)
+		require.Equal(t, want.err, err, to)
+		mails := got.all()[before:]
+		require.Len(t, mails, want.mails, to)
+		for _, mail := range mails {
+			require.Contains(t, mail, "Subject: UPS rack: on battery\n")
+			require.Contains(t, mail, "\n\nUPS rack: On battery: charge 97 %.")
+		}
+	}
 }
 
 // secrets are URLs of every kind of service, each with what nobody may read in them. HOST is a
@@ -248,6 +300,11 @@ func answering(status int) transport {
 	}
 }
 
+func refusingLogins(t *testing.T) string {
+	host, _ := mailServer(t, nil)
+	return host
+}
+
 func TestNoSecretIsInAnErrorOrALog(t *testing.T) {
 	for name, failing := range map[string]struct {
 		host, mail func(t *testing.T) string
@@ -255,11 +312,11 @@ func TestNoSecretIsInAnErrorOrALog(t *testing.T) {
 	}{
 		"refused by the server": {
 			func(t *testing.T) string { host, _ := webServer(t, http.StatusUnauthorized); return host },
-			mailServer, answering(http.StatusUnauthorized),
+			refusingLogins, answering(http.StatusUnauthorized),
 		},
 		"an error without a meaning": {
 			func(t *testing.T) string { host, _ := webServer(t, 599); return host },
-			mailServer, answering(599),
+			refusingLogins, answering(599),
 		},
 		"no connection": {refusing, refusing, func(r *http.Request) (*http.Response, error) {
 			return nil, fmt.Errorf("%s: %w", everything(r), &net.OpError{
@@ -267,7 +324,7 @@ func TestNoSecretIsInAnErrorOrALog(t *testing.T) {
 		}},
 		"a server that is ill": {
 			func(t *testing.T) string { host, _ := webServer(t, http.StatusServiceUnavailable); return host },
-			mailServer, answering(http.StatusServiceUnavailable),
+			refusingLogins, answering(http.StatusServiceUnavailable),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
