@@ -8,8 +8,8 @@ import (
 	"github.com/tripplite-go/tripplite"
 )
 
-// textOf puts what a State holds of charge, run time and load into words, as in "charge 97 %, 42 min
-// left at a load of 23 %". What it does not hold is left out.
+// textOf puts what a State holds of charge, run time and load into words, as in "charge 97 %, 42
+// min left at a load of 23 %". What it does not hold is left out.
 func textOf(s tripplite.State) string {
 	var parts []string
 	if charge, known := s.RemainingCapacity.Get(); known {

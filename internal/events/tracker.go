@@ -11,9 +11,9 @@ import (
 // Tracker finds the events in the readings of one unit. What flaps is no event: a change has to
 // last. It never tells the same twice in a row. It is for one goroutine.
 //
-// A State on line power is no news when it is the first. On battery it is, and so are a battery that
-// needs replacement and a test that failed: whoever starts this program should know. So they are
-// told once more when it starts anew.
+// A State on line power is no news when it is the first. On battery it is, and so are a battery
+// that needs replacement and a test that failed: whoever starts this program should know. So they
+// are told once more when it starts anew.
 type Tracker struct {
 	Path, Name string
 	// Hold is how long power must have failed, or be back, or the battery be low, before it is told.
@@ -106,8 +106,8 @@ func (t *Tracker) Observe(state tripplite.State, err error, now time.Time) []Eve
 	return append(append(happened, power...), t.conditions(state)...)
 }
 
-// isLoss reports whether an error says that the unit does not answer. Whoever ends a read, or closes
-// the unit, has not lost it.
+// isLoss reports whether an error says that the unit does not answer. Whoever ends a read, or
+// closes the unit, has not lost it.
 func isLoss(err error) bool {
 	return !errors.Is(err, context.Canceled) && !errors.Is(err, tripplite.ErrClosed)
 }
@@ -169,8 +169,8 @@ func (t *Tracker) conditions(state tripplite.State) []Event {
 	return happened
 }
 
-// isLow reports whether a State says that the battery is low, if it tells. Of line power these flags
-// say that the battery is being charged.
+// isLow reports whether a State says that the battery is low, if it tells. Of line power these
+// flags say that the battery is being charged.
 func (t *Tracker) isLow(state tripplite.State) (low, known bool) {
 	if on, tells := state.OnBattery(); tells && !on {
 		return false, true

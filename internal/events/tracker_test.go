@@ -35,7 +35,8 @@ func reading(sign rune) (s tripplite.State, err error) {
 	st := &s.Status
 	ac := func(on bool) {
 		st.ACPresent, st.Discharging = yes(on), yes(!on)
-		st.NeedReplacement, st.Overload, st.BelowRemainingCapacityLimit = yes(false), yes(false), yes(false)
+		st.NeedReplacement, st.Overload = yes(false), yes(false)
+		st.BelowRemainingCapacityLimit = yes(false)
 		s.Announced = sign == 'p' || sign == 'b'
 	}
 	switch sign {
@@ -228,6 +229,7 @@ func TestASentenceHasTheValuesThatTheUnitTells(t *testing.T) {
 	loaded.Output.PercentLoad = yes(110.)
 	calm := bare(true)
 	calm.Output.PercentLoad = yes(80.)
+	full := onBattery(97, 23, 42*time.Minute+31*time.Second)
 	low := onBattery(12, 23, 3*time.Minute+10*time.Second)
 	low.Status.RemainingTimeLimitExpired = yes(true)
 	chargeAlone := bare(false)
@@ -248,8 +250,7 @@ func TestASentenceHasTheValuesThatTheUnitTells(t *testing.T) {
 		texts  []string
 	}{
 		"all": {
-			[]tripplite.State{onBattery(97, 23, 42*time.Minute+31*time.Second), onBattery(97, 23, 42*time.Minute+31*time.Second),
-				low, low, onLine(81), onLine(81)},
+			[]tripplite.State{full, full, low, low, onLine(81), onLine(81)},
 			[]string{"On battery: charge 97 %, 42 min left at a load of 23 %.",
 				"Battery low: charge 12 %, 3 min 10 s left at a load of 23 %.",
 				"Line power is back after 40 s; charge 81 %."},
@@ -325,7 +326,8 @@ func TestAnEventCarriesItsUnitAndTheLastWholeState(t *testing.T) {
 func TestABatteryTestThatFailed(t *testing.T) {
 	const none, passed, warning, failed, aborted, running = tripplite.TestNone, tripplite.TestPassed,
 		tripplite.TestWarning, tripplite.TestError, tripplite.TestAborted, tripplite.TestInProgress
-	const error, warned = "The last battery test failed.", "The last battery test ended with a warning."
+	const error = "The last battery test failed."
+	const warned = "The last battery test ended with a warning."
 	for name, row := range map[string]struct {
 		results []tripplite.TestResult
 		texts   []string
@@ -365,7 +367,9 @@ func TestDurationsAreWrittenForPeople(t *testing.T) {
 // Whatever a unit shows, each kind of a pair is followed by the other, the first comes first, and a
 // battery is low once an outage.
 func TestPairsAlternate(t *testing.T) {
-	pairs := map[Kind]Kind{OnBattery: OnLine, Lost: Back, ReplaceBattery: BatteryGood, Overload: OverloadOver}
+	pairs := map[Kind]Kind{
+		OnBattery: OnLine, Lost: Back, ReplaceBattery: BatteryGood, Overload: OverloadOver,
+	}
 	const signs = "+-pbctsCrol~Dd?xk"
 	total := map[Kind]int{}
 	for seed := range uint64(300) {

@@ -16,8 +16,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/tripplite-go/tripplite"
-	"github.com/tripplite-go/tripplite/internal/events"
 	"github.com/tripplite-go/tripplite/internal/program"
 )
 
@@ -25,18 +23,6 @@ import (
 func script(t *testing.T, lines string, args ...string) Config {
 	t.Helper()
 	return Config{Command: append([]string{program.Find(t, "sh"), "-c", lines, "sh"}, args...)}
-}
-
-var outage = events.Event{
-	Time: time.Date(2026, 11, 22, 12, 3, 4, 0, time.UTC), Path: "1-4:1.0", Name: "rack",
-	Kind: events.OnBattery, Text: "On battery: charge 97 %.",
-	State: tripplite.State{
-		Path: "1-4:1.0", RemainingCapacity: tripplite.ValueOf(97.),
-		RunTimeToEmpty: tripplite.ValueOf(42 * time.Minute),
-		Status:         tripplite.Status{ACPresent: tripplite.ValueOf(false)},
-		Input:          tripplite.Input{Voltage: tripplite.ValueOf(0.)},
-		Config:         tripplite.Config{DeviceChemistry: tripplite.ValueOf("Pb\x00\x1b[31mAC\n")},
-	},
 }
 
 func TestWhatACommandIsTold(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// failure says why a message was not sent, in words of this package alone: an error of a service may
-// hold its URL, a token, or what the server makes of them.
+// failure says why a message was not sent, in words of this package alone: an error of a service
+// may hold its URL, a token, or what the server makes of them.
 type failure struct {
 	text string
 	again

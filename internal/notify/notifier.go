@@ -28,9 +28,9 @@ type Notifier struct {
 
 var _ monitor.Sink = (*Notifier)(nil)
 
-// New makes a Notifier, which reads the URLs and checks them, and starts its workers. What waits to
-// be sent is kept in the directory spool over a restart; "" keeps it in memory alone. No error has a
-// secret.
+// New makes a Notifier, which reads the URLs and checks them, and starts its workers. What waits
+// to be sent is kept in the directory spool over a restart; "" keeps it in memory alone. No error
+// has a secret.
 func New(configs []Config, spool string, log *slog.Logger) (*Notifier, error) {
 	var targets []*target
 	var wrong []error
@@ -105,8 +105,8 @@ func (n *Notifier) Flush(ctx context.Context) error {
 const closeTimeout = 5 * time.Second
 
 // Close ends all, and keeps what has not been sent if there is a spool. What is being sent may
-// finish within 5 s. A service that hangs longer is left behind until the system ends its connection,
-// since shoutrrr cannot be interrupted.
+// finish within 5 s. A service that hangs longer is left behind until the system ends its
+// connection, since shoutrrr cannot be interrupted.
 func (n *Notifier) Close() {
 	n.once.Do(func() {
 		n.mu.Lock()

@@ -91,7 +91,9 @@ var quiet = slog.New(slog.DiscardHandler)
 
 // happened returns an event of now.
 func happened(kind events.Kind) events.Event {
-	return events.Event{Time: time.Now(), Path: "1-4:1.0", Name: "rack", Kind: kind, Text: "It happened."}
+	return events.Event{
+		Time: time.Now(), Path: "1-4:1.0", Name: "rack", Kind: kind, Text: "It happened.",
+	}
 }
 
 func TestEachTargetIsToldWhatItWants(t *testing.T) {
@@ -249,7 +251,8 @@ func TestTheSameIsNotToldTwiceInARow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all, failures := &fake{}, &fake{}
 		n := start([]*target{
-			serve(Config{}, all, quiet), serve(Config{Events: []events.Kind{events.OnBattery}}, failures, quiet),
+			serve(Config{}, all, quiet),
+			serve(Config{Events: []events.Kind{events.OnBattery}}, failures, quiet),
 		})
 		defer n.Close()
 		other := happened(events.OnBattery)
@@ -296,7 +299,9 @@ func TestFlushHasEverythingTriedOnce(t *testing.T) {
 	})
 	t.Run("until the caller has no more time", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			n := start([]*target{serve(Config{}, &fake{hangs: true}, quiet), serve(Config{}, &fake{}, quiet)})
+			n := start([]*target{
+				serve(Config{}, &fake{hangs: true}, quiet), serve(Config{}, &fake{}, quiet),
+			})
 			defer n.Close()
 			n.Event(happened(events.ShuttingDown))
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -345,7 +350,6 @@ func TestCloseLetsWhatIsBeingSentFinish(t *testing.T) {
 	}
 }
 
-// The target begins when its queue is full of what came first.
 func TestAFullQueueDropsWhatWasTakenBack(t *testing.T) {
 	var q queue
 	put := func(kind events.Kind, name string) *item {

@@ -27,8 +27,8 @@ import (
 )
 
 // service sends by shoutrrr. That takes no context: a send that hangs is left behind. Each has an
-// instance of shoutrrr's service of its own, since they are not safe for two sends at once, and that
-// of ntfy sends the first title for ever.
+// instance of shoutrrr's service of its own, since they are not safe for two sends at once, and
+// that of ntfy sends the first title for ever.
 type service struct {
 	scheme string
 	open   func() (*instance, error)

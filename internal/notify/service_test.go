@@ -188,7 +188,8 @@ func serveMail(c *textproto.Conn, refuse map[string]int, got *received) {
 		switch words[0] {
 		case "AUTH":
 			login, _ := base64.StdEncoding.DecodeString(words[2])
-			_ = c.PrintfLine("535 5.7.8 wrong: %s %s", words[2], bytes.ReplaceAll(login, []byte{0}, []byte{' '}))
+			login = bytes.ReplaceAll(login, []byte{0}, []byte{' '})
+			_ = c.PrintfLine("535 5.7.8 wrong: %s %s", words[2], login)
 		case "EHLO":
 			_ = c.PrintfLine("250-mail\r\n250 AUTH PLAIN")
 		case "DATA":

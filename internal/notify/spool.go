@@ -125,7 +125,8 @@ func parse(text []byte) ([]item, error) {
 	}
 	items := make([]item, 0, len(held.Waiting))
 	for _, w := range held.Waiting {
-		if !slices.Contains(events.Kinds(), w.Kind) || w.Time.IsZero() || w.Queued.IsZero() || w.Tries < 0 {
+		if !slices.Contains(events.Kinds(), w.Kind) || w.Time.IsZero() || w.Queued.IsZero() ||
+			w.Tries < 0 {
 			return nil, fmt.Errorf("no event: %q at %v", w.Kind, w.Time)
 		}
 		items = append(items, item{

@@ -185,7 +185,8 @@ func (t *target) took(it item, err error) {
 	if news {
 		level = slog.LevelWarn
 	}
-	t.log.Log(context.Background(), level, "an event is not sent yet", append(attrs, "again in", wait)...)
+	attrs = append(attrs, "again in", wait)
+	t.log.Log(context.Background(), level, "an event is not sent yet", attrs...)
 }
 
 // done removes what was sent, or never will be. The next may go at once.

@@ -14,8 +14,8 @@ import (
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/telegram"
 )
 
-// sendTelegram sends to each chat of a telegram URL. That of shoutrrr v0.13.2 says that a message was
-// sent when there is no connection at all.
+// sendTelegram sends to each chat of a telegram URL. That of shoutrrr v0.13.2 says that a message
+// was sent when there is no connection at all.
 func sendTelegram(ctx context.Context, c *telegram.Config, text string) error {
 	var errs []error
 	for _, chat := range c.Chats {

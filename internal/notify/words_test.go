@@ -11,6 +11,19 @@ import (
 	"github.com/tripplite-go/tripplite/internal/events"
 )
 
+// outage is an event with a State. One of its strings is what a broken device may send.
+var outage = events.Event{
+	Time: time.Date(2026, 11, 22, 12, 3, 4, 0, time.UTC), Path: "1-4:1.0", Name: "rack",
+	Kind: events.OnBattery, Text: "On battery: charge 97 %.",
+	State: tripplite.State{
+		Path: "1-4:1.0", RemainingCapacity: tripplite.ValueOf(97.),
+		RunTimeToEmpty: tripplite.ValueOf(42 * time.Minute),
+		Status:         tripplite.Status{ACPresent: tripplite.ValueOf(false)},
+		Input:          tripplite.Input{Voltage: tripplite.ValueOf(0.)},
+		Config:         tripplite.Config{DeviceChemistry: tripplite.ValueOf("Pb\x00\x1b[31mAC\n")},
+	},
+}
+
 func TestEveryKindHasItsWords(t *testing.T) {
 	require.Len(t, words, len(events.Kinds()))
 	for _, kind := range events.Kinds() {
