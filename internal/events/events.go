@@ -34,6 +34,14 @@ const (
 	ShuttingDown      Kind = "shutting-down"
 )
 
+// Kinds returns every kind.
+func Kinds() []Kind {
+	return []Kind{
+		OnBattery, OnLine, BatteryLow, Lost, Back, ReplaceBattery, BatteryGood, Overload, OverloadOver,
+		TestFailed, ShutdownPlanned, ShutdownCancelled, ShuttingDown,
+	}
+}
+
 // Event is one thing that happened.
 type Event struct {
 	Time  time.Time // when it began, as far as that is known
