@@ -42,11 +42,11 @@ func (p *Policy) Decide(now time.Time) Decision {
 		u := p.judge(path, now)
 		d.Units = append(d.Units, u)
 		if u.OnBattery {
-			going = append(going, u.text(now))
+			going = append(going, p.name(path)+u.text(now))
 		}
 		if len(u.Reached) > 0 {
 			atLimit++
-			reached = append(reached, path+": "+strings.Join(u.Reached, " and "))
+			reached = append(reached, p.name(path)+": "+strings.Join(u.Reached, " and "))
 		}
 		if u.At.IsZero() {
 			continue
@@ -71,9 +71,16 @@ func (p *Policy) Decide(now time.Time) Decision {
 	return d
 }
 
+func (p *Policy) name(path string) string {
+	if p.Name == nil {
+		return path
+	}
+	return p.Name(path)
+}
+
 // text says what is going on, of a unit that is on battery.
 func (u *Unit) text(now time.Time) string {
-	text := fmt.Sprintf("%s: on battery for %v", u.Path, rounded(now.Sub(u.Since)))
+	text := fmt.Sprintf(": on battery for %v", rounded(now.Sub(u.Since)))
 	if u.Lost {
 		text += fmt.Sprintf(", lost for %v", rounded(now.Sub(u.LostSince)))
 	}

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Describe says in sentences what a Guard will do and when. Its name gives each unit a name.
-func (c *Config) Describe(name func(path string) string) []string {
+// Describe says in sentences what a Guard will do and when.
+func (c *Config) Describe() []string {
 	var lines []string
 	if !c.Armed {
 		lines = append(lines, "This is a dry run: what follows is only said, and nothing is touched, "+
 			"until armed = true.")
 	}
-	lines = append(lines, c.Policy.describe(name)...)
+	lines = append(lines, c.Policy.describe()...)
 	if c.Warning > 0 {
 		lines = append(lines, fmt.Sprintf("When that has been so for %v, the computer goes down. Line "+
 			"power that returns before takes everything back; after that all is carried through:",
@@ -54,15 +54,15 @@ func (c *Config) Describe(name func(path string) string) []string {
 }
 
 // describe says when the policy acts.
-func (p *Policy) describe(name func(path string) string) []string {
+func (p *Policy) describe() []string {
 	ups := "any UPS of this computer"
 	switch {
 	case len(p.Paths) == 1:
-		ups = "the UPS " + name(p.Paths[0])
+		ups = "the UPS " + p.name(p.Paths[0])
 	case len(p.Paths) > 1:
 		names := make([]string, len(p.Paths))
 		for i, path := range p.Paths {
-			names[i] = name(path)
+			names[i] = p.name(path)
 		}
 		ups = "any of the UPSes " + strings.Join(names, ", ")
 		if p.All {

@@ -47,6 +47,8 @@ type Policy struct {
 	// All says that all of those units have to be at a limit, else any. One that was never seen is
 	// not.
 	All bool
+	// Name gives each unit a name in sentences. Without one that is its path.
+	Name func(path string) string
 	// Silence is how long a unit may tell nothing before it counts as lost. It has to be several
 	// times the interval at which units are read. Zero is 30 s. If the Policy itself is not called
 	// for as long, the program was stopped or the computer slept: nobody looked, so nothing counts

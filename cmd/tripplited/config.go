@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/tripplite-go/tripplite/internal/notify"
 	"github.com/tripplite-go/tripplite/nut"
 )
 
@@ -29,7 +31,10 @@ type config struct {
 	NUT   nutConfig
 	Low   map[string]lowConfig
 	Log   logConfig
-	Guard guardConfig
+
+	Guard   guardConfig
+	Notify  []notify.Config
+	History historyConfig
 
 	guards bool // the file has a table [guard]
 }
@@ -67,6 +72,11 @@ type lowConfig struct {
 	Runtime time.Duration
 }
 
+type historyConfig struct {
+	File  string // in the state directory, or with a path
+	MaxMB int    `toml:"max_mb"`
+}
+
 type logConfig struct {
 	Level  slog.Level
 	Format string
@@ -80,6 +90,7 @@ func defaults() config {
 			Listen: []string{"127.0.0.1:3493"}, Every: 2 * time.Second, Connections: 1024,
 		},
 		Log: logConfig{Format: "logfmt"}, Guard: guardDefaults(),
+		History: historyConfig{MaxMB: 100},
 	}
 }
 
@@ -186,11 +197,14 @@ func (c *config) check() error {
 	if (c.NUT.Certificate == "") != (c.NUT.Key == "") {
 		add("nut.certificate and nut.key go together")
 	}
+	if c.History.MaxMB <= 0 {
+		add("history.max_mb is %d, and must be more than 0", c.History.MaxMB)
+	}
 	if c.Log.Format != "logfmt" && c.Log.Format != "json" {
 		add("log.format is %q, and must be \"logfmt\" or \"json\"", c.Log.Format)
 	}
 	return errors.Join(append(wrong, c.Units.check(), c.checkLow(), c.NUT.checkUsers(),
-		c.checkGuard())...)
+		c.checkGuard(), c.checkNotify())...)
 }
 
 func checkAddress(address string) error {
@@ -228,6 +242,15 @@ func (u *unitsConfig) check() error {
 	return errors.Join(wrong...)
 }
 
+// lowOf returns when the battery of the UPS at a path is low, beside what it says.
+func (c *config) lowOf(path string) (charge float64, runTime time.Duration) {
+	low, ok := c.Low[path]
+	if !ok {
+		low = c.Low["all"]
+	}
+	return low.Charge, low.Runtime
+}
+
 func (c *config) checkLow() error {
 	var wrong []error
 	for _, path := range slices.Sorted(maps.Keys(c.Low)) {
@@ -244,6 +267,24 @@ func (c *config) checkLow() error {
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+func (c *config) checkNotify() error {
+	var wrong []error
+	for i, n := range c.Notify {
+		if err := n.Check(); err != nil {
+			wrong = append(wrong, fmt.Errorf("notify %d: %w", i+1, err))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+// historyFile returns where the history is kept; "" is in memory.
+func (c *config) historyFile() string {
+	if c.History.File == "" || filepath.IsAbs(c.History.File) {
+		return c.History.File
+	}
+	return filepath.Join(c.stateDir(), c.History.File)
 }
 
 func (n *nutConfig) checkUsers() error {

@@ -82,6 +82,8 @@ func TestWhatIsWrongInAFile(t *testing.T) {
 		{"more charge than there is", "[low.all]\ncharge = 101", "low.all: charge is 101, and must be"},
 		{"no charge", "[low.all]\ncharge = nan", "low.all: charge is NaN, and must be from 0 to 100"},
 		{"a run time in seconds", "[low.a]\nruntime = 180", "low.a: runtime is 180ns, and must be"},
+		{"a target without anything", "[[notify]]\nunits = [\"a\"]", "notify 1: "},
+		{"a history of nothing", "[history]\nmax_mb = 0", "history.max_mb is 0, and must be"},
 		{"no limit", "[guard]\nlow = false\nlost = \"0s\"", "guard.low: no limit is set"},
 		{"all the charge that there is", "[guard]\ncharge = 100", "guard.charge is 100, and must be"},
 		{"a guard's time in seconds", "[guard]\nlost = 300", "guard.lost is 300ns, and must be 0 or"},
@@ -154,6 +156,10 @@ func TestTheExampleShowsTheDefaults(t *testing.T) {
 	want.guards = true
 	require.Empty(t, c.Guard.Units)
 	want.Guard.Units = c.Guard.Units
+	require.Len(t, c.Notify, 2)
+	require.Equal(t, []string{"/usr/local/bin/notify.sh"}, c.Notify[1].Command)
+	require.Equal(t, "history.db", c.History.File)
+	want.Notify, want.History.File = c.Notify, c.History.File
 	want.StateDirectory = usualStateDir
 	require.Equal(t, want, c)
 }
@@ -170,7 +176,8 @@ func TestTheExampleHasEveryKey(t *testing.T) {
 		"guard.on_battery", "guard.charge", "guard.runtime", "guard.low", "guard.lost",
 		"guard.notify_timeout", "guard.secondaries_timeout", "guard.cut", "guard.cut_after",
 		"guard.off_for", "guard.power_off", "guard.restart", "guard.power_off_timeout",
-		"guard.hook.command", "guard.hook.timeout",
+		"guard.hook.command", "guard.hook.timeout", "notify.url_file", "notify.events", "notify.units",
+		"notify.command", "notify.timeout", "history.file", "history.max_mb",
 	} {
 		require.NotZero(t, lineOf(text, key), key)
 	}

@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -22,7 +20,9 @@ import (
 	"github.com/tripplite-go/tripplite"
 	"github.com/tripplite-go/tripplite/collector"
 	"github.com/tripplite-go/tripplite/guard"
+	"github.com/tripplite-go/tripplite/internal/history"
 	"github.com/tripplite-go/tripplite/internal/monitor"
+	"github.com/tripplite-go/tripplite/internal/notify"
 	"github.com/tripplite-go/tripplite/internal/serve"
 	"github.com/tripplite-go/tripplite/nut"
 )
@@ -41,8 +41,12 @@ type daemon struct {
 	sockets map[string][]net.Listener // that systemd passed, by their names
 	stopNUT func()
 	nut     atomic.Pointer[nut.Server] // the last one
-	guard   *guard.Guard
-	failed  chan error // why a server ended
+
+	monitor  *monitor.Monitor
+	history  *history.Store
+	notifier *notify.Notifier
+	guard    *guard.Guard
+	failed   chan error // why a server ended
 }
 
 // load reads the configuration.
@@ -121,9 +125,13 @@ func (d *daemon) serve(ctx context.Context) (err error) {
 		closeAll(pages)
 		return err
 	}
-	watch, stopWatch := d.watch()
+	stopWatch, err := d.watch()
+	if err != nil {
+		closeAll(append(pages, clients...))
+		return err
+	}
 	defer stopWatch()
-	defer d.servePages(source, watch, pages, describe(clients))()
+	defer d.servePages(source, pages, describe(clients))()
 	d.serveNUT(clients)
 	defer func() { d.stopNUT() }() // of the last reload
 
@@ -134,30 +142,30 @@ func (d *daemon) serve(ctx context.Context) (err error) {
 	defer signal.Stop(reload)
 	// The first reading opens the units, and says in the log what is there.
 	d.alive(ctx, source)
-	notify(sd.SdNotifyReady)
+	tell(sd.SdNotifyReady)
 	d.log.Info("ready")
 	feed, stop := d.watchdog()
 	defer stop()
 	for {
 		select {
 		case <-ctx.Done():
-			notify(sd.SdNotifyStopping)
+			tell(sd.SdNotifyStopping)
 			return nil
 		case err := <-d.failed:
 			return err
 		case <-reload:
-			notify(sd.SdNotifyReloading)
+			tell(sd.SdNotifyReloading)
 			d.reload()
-			notify(sd.SdNotifyReady)
+			tell(sd.SdNotifyReady)
 		case <-feed:
 			if d.alive(ctx, source) {
-				notify(sd.SdNotifyWatchdog)
+				tell(sd.SdNotifyWatchdog)
 			}
 		}
 	}
 }
 
-func notify(state string) { _, _ = sd.SdNotify(false, state) } // without systemd nobody listens
+func tell(state string) { _, _ = sd.SdNotify(false, state) } // without systemd nobody listens
 
 // watchdog returns when systemd's watchdog is to be fed, which may be never.
 func (d *daemon) watchdog() (feed <-chan time.Time, stop func()) {
@@ -190,37 +198,10 @@ func describe(nut []net.Listener) serve.Program {
 	return serve.Program{Name: "tripplited", Description: text}
 }
 
-// watch watches the units for all who want to know how they do. The function that it returns ends
-// that.
-func (d *daemon) watch() (m *monitor.Monitor, stop func()) {
-	config := monitor.Config{Every: d.config.NUT.Every, NameOf: d.nameOf, Log: d.log}
-	if len(d.config.Units.Paths) == 0 { // else the Bank has those and no others
-		config.Named = slices.Sorted(maps.Keys(d.config.Units.Names))
-	}
-	m = monitor.New(d.bank, config)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := m.Run(ctx); ctx.Err() == nil {
-			d.log.Error("the units cannot be watched", "err", err)
-		}
-	}()
-	return m, func() { cancel(); <-done }
-}
-
-// nameOf returns the first name that a unit was given, or one that is made of its path.
-func (d *daemon) nameOf(path string) string {
-	if names := d.config.Units.Names[path]; len(names) > 0 {
-		return names[0]
-	}
-	return nut.DefaultName(path)
-}
-
 // servePages serves the pages and metrics, if there is where. The function that it returns ends
 // that.
 func (d *daemon) servePages(
-	source collector.Source, m *monitor.Monitor, listeners []net.Listener, p serve.Program,
+	source collector.Source, listeners []net.Listener, p serve.Program,
 ) (stop func()) {
 	if len(listeners) == 0 {
 		return func() {}
@@ -234,7 +215,8 @@ func (d *daemon) servePages(
 	timeout, file := d.config.HTTP.ScrapeTimeout, d.config.HTTP.WebConfigFile
 	c := collector.New(source, collector.WithTimeout(timeout), collector.WithNames(names))
 	server := serve.NewServer(serve.Config{
-		Program: p, Collector: c, Scrape: timeout, Units: serve.Watched(m), Log: d.log,
+		Program: p, Collector: c, Scrape: timeout, Log: d.log,
+		Units: serve.Watched(d.monitor), History: d.history,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

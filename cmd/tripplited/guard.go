@@ -139,7 +139,7 @@ func (c *config) checkGuard() error {
 func (c *config) policy() guard.Policy {
 	g := &c.Guard
 	return guard.Policy{
-		Hold: g.Hold, Paths: c.guardPaths(), All: g.All,
+		Hold: g.Hold, Paths: c.guardPaths(), All: g.All, Name: c.nameOf,
 		Limits: guard.Limits{
 			OnBattery: g.OnBattery, Charge: g.Charge, RunTime: g.Runtime, Low: g.Low, Lost: g.Lost,
 		},
@@ -150,6 +150,12 @@ func (c *config) policy() guard.Policy {
 func (d *daemon) steps() []guard.Step {
 	g := &d.config.Guard
 	var steps []guard.Step
+	if len(d.config.Notify) > 0 && g.NotifyTimeout > 0 {
+		steps = append(steps, guard.Step{
+			Name: "notify", Does: "The messages are sent", Timeout: g.NotifyTimeout,
+			Do: func(ctx context.Context, _ *guard.Situation) error { return d.notifier.Flush(ctx) },
+		})
+	}
 	for _, h := range g.Hook {
 		timeout := h.Timeout
 		if timeout == 0 {
@@ -244,7 +250,7 @@ func (d *daemon) runGuard(ctx context.Context) (stop func()) {
 	}
 	config := d.guardConfig()
 	d.guard = guard.New(d.bank, config)
-	for _, line := range config.Describe(d.config.nameOf) {
+	for _, line := range config.Describe() {
 		d.log.Info("guard: " + line)
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -264,7 +270,7 @@ func (d *daemon) runGuard(ctx context.Context) (stop func()) {
 func (d *daemon) guardConfig() guard.Config {
 	return guard.Config{
 		Policy: d.config.policy(), Armed: d.config.Guard.Armed, Warning: d.config.Guard.Warning,
-		Steps: d.steps(), Every: d.config.NUT.Every, Log: d.log,
+		Steps: d.steps(), Every: d.config.NUT.Every, Log: d.log, Changed: d.guardChanged,
 		File: filepath.Join(d.config.stateDir(), guardFile),
 	}
 }

@@ -117,7 +117,7 @@ func (d *daemon) guardPlan(ctx context.Context, stdout io.Writer) (err error) {
 			fmt.Fprintf(&text, "%s: no UPS is at %s\n", d.config.nameOf(path), path)
 		}
 	}
-	for _, line := range config.Describe(d.config.nameOf) {
+	for _, line := range config.Describe() {
 		fmt.Fprintln(&text, line)
 	}
 	_, err = io.WriteString(stdout, text.String())
@@ -156,7 +156,7 @@ func (d *daemon) describeGuard() string {
 		return "guard: none\n"
 	}
 	config := d.guardConfig()
-	return "guard:\n  " + strings.Join(config.Describe(d.config.nameOf), "\n  ") + "\n"
+	return "guard:\n  " + strings.Join(config.Describe(), "\n  ") + "\n"
 }
 
 // killPowerTimeout is how long the units may take to be told, at the end of a shutdown.

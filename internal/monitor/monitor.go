@@ -47,6 +47,9 @@ type Sink interface {
 type Config struct {
 	Every  time.Duration            // how often each unit is read
 	NameOf func(path string) string // names units
+	// LowOf returns below which charge and run time a battery is low, beside what the unit says; 0 is
+	// no limit. Nil has none.
+	LowOf func(path string) (charge float64, runTime time.Duration)
 	// Named has the paths of units that are told of even if they have never been there: as lost.
 	Named []string
 	Sinks []Sink
@@ -259,6 +262,9 @@ func (m *Monitor) at(path string) *watched {
 		u.Name = m.config.NameOf(path)
 		u.Info.Path = path
 		u.tracker.Path, u.tracker.Name = path, u.Name
+		if m.config.LowOf != nil {
+			u.tracker.LowCharge, u.tracker.LowRunTime = m.config.LowOf(path)
+		}
 		m.units[path] = u
 	}
 	return u
