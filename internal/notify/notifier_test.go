@@ -195,6 +195,25 @@ func TestWhenTheNetworkIsBackAllIsSentInOrder(t *testing.T) {
 	})
 }
 
+func TestTheWaitsBeginAnewAfterASuccess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		flaky := &fake{fails: func(n int) error {
+			if n < 3 || n == 4 {
+				return errDown
+			}
+			return nil
+		}}
+		n := start([]*target{serve(Config{}, flaky, quiet)})
+		defer n.Close()
+		n.Event(happened(events.OnBattery))
+		time.Sleep(time.Hour)
+		n.Event(happened(events.OnLine))
+		time.Sleep(time.Hour)
+		assert.Equal(t, []string{"0s on-battery", "5s on-battery late", "15s on-battery late",
+			"35s on-battery late", "1h0m0s on-line", "1h0m5s on-line late"}, flaky.tried())
+	})
+}
+
 func TestWhatAServiceRefusesIsTriedThreeTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refused := &fake{fails: func(n int) error {
