@@ -131,7 +131,7 @@ var charts = []struct {
 func TestAYearOfEightUnits(t *testing.T) {
 	units, days := 8, 365
 	if raceEnabled || testing.Short() {
-		units, days = 2, 100
+		units, days = 1, 30
 	}
 	file := temporary(t)
 	began := time.Now()
