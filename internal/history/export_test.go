@@ -23,7 +23,8 @@ func happen(s *Store) {
 }
 
 const header = "time,unit,seconds,load_least,load_mean,load_most," +
-	"power_least,power_mean,power_most,charge_least,charge_mean,charge_most,runtime_least,runtime_mean,runtime_most," +
+	"power_least,power_mean,power_most,charge_least,charge_mean,charge_most," +
+	"runtime_least,runtime_mean,runtime_most," +
 	"input_voltage_least,input_voltage_mean,input_voltage_most,output_voltage_least," +
 	"output_voltage_mean,output_voltage_most,battery_voltage_least,battery_voltage_mean," +
 	"battery_voltage_most"

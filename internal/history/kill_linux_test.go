@@ -15,7 +15,7 @@ import (
 // that was shown.
 func TestAHundredKillsLoseNoEventThatWasShown(t *testing.T) {
 	kills := 100
-	if testing.Short() {
+	if raceEnabled || testing.Short() {
 		kills = 10
 	}
 	file := temporary(t)

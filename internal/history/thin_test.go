@@ -32,6 +32,9 @@ func writeMinutes(t testing.TB, s *Store, units, minutes int) {
 }
 
 func TestOldRowsAreThinned(t *testing.T) {
+	if raceEnabled {
+		t.Skip("it takes long under the race detector, and nothing in it is concurrent")
+	}
 	file := temporary(t)
 	s := opened(t, file)
 	writeMinutes(t, s, 2, 16*24*60)
@@ -61,6 +64,9 @@ func TestOldRowsAreThinned(t *testing.T) {
 }
 
 func TestAFileDoesNotGrowBeyondItsSize(t *testing.T) {
+	if raceEnabled {
+		t.Skip("it takes long under the race detector, and nothing in it is concurrent")
+	}
 	file := temporary(t)
 	s := Open(Config{File: file, MaxSize: 2e6})
 	writeMinutes(t, s, 2, 15*24*60)
@@ -94,6 +100,9 @@ func (d *disk) sizeOf(t *testing.T) int64 {
 }
 
 func TestTheNewestEventsOfEachUnitAreKept(t *testing.T) {
+	if raceEnabled {
+		t.Skip("it takes long under the race detector, and nothing in it is concurrent")
+	}
 	file := temporary(t)
 	s := opened(t, file)
 	s.Event(event("desk", events.Lost, noon))
