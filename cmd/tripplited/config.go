@@ -204,6 +204,14 @@ func (u *unitsConfig) check() error {
 	return errors.Join(wrong...)
 }
 
+// nameOf returns the first name that a unit was given, or one that is made of its path.
+func (u unitsConfig) nameOf(path string) string {
+	if names := u.Names[path]; len(names) > 0 {
+		return names[0]
+	}
+	return nut.DefaultName(path)
+}
+
 func (c *config) checkLow() error {
 	var wrong []error
 	for _, path := range slices.Sorted(maps.Keys(c.Low)) {

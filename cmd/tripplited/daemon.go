@@ -184,7 +184,7 @@ func describe(nut []net.Listener) serve.Program {
 // watch watches the units for all who want to know how they do. The function that it returns ends
 // that.
 func (d *daemon) watch() (m *monitor.Monitor, stop func()) {
-	config := monitor.Config{Every: d.config.NUT.Every, NameOf: d.nameOf, Log: d.log}
+	config := monitor.Config{Every: d.config.NUT.Every, NameOf: d.config.Units.nameOf, Log: d.log}
 	if len(d.config.Units.Paths) == 0 { // else the Bank has those and no others
 		config.Named = slices.Sorted(maps.Keys(d.config.Units.Names))
 	}
@@ -198,14 +198,6 @@ func (d *daemon) watch() (m *monitor.Monitor, stop func()) {
 		}
 	}()
 	return m, func() { cancel(); <-done }
-}
-
-// nameOf returns the first name that a unit was given, or one that is made of its path.
-func (d *daemon) nameOf(path string) string {
-	if names := d.config.Units.Names[path]; len(names) > 0 {
-		return names[0]
-	}
-	return nut.DefaultName(path)
 }
 
 // servePages serves the pages and metrics, if there is where. The function that it returns ends

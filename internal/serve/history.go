@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tripplite-go/tripplite"
 	"github.com/tripplite-go/tripplite/internal/history"
 )
 
@@ -33,7 +32,7 @@ const (
 	maxRange = 800 * 24 * time.Hour
 )
 
-// chartKeys are the readings that the page has charts of.
+// chartKeys are the readings that history is kept of, and that the page has charts of.
 var chartKeys = []string{
 	"output.load", "output.power", "health", "time to empty", "input.voltage", "output.voltage",
 	"battery.voltage",
@@ -174,10 +173,10 @@ func (a *api) getHistory(w http.ResponseWriter, r *http.Request) {
 	if q.Get("keys") != "" {
 		keys = strings.Split(q.Get("keys"), ",")
 	}
-	points, err := q.number("points", defaultPoints, 1, maxPoints)
+	points, err := q.number("points", defaultPoints, 2, maxPoints)
 	for i, key := range keys {
-		if !isReading(key) || slices.Contains(keys[:i], key) {
-			err = fmt.Errorf("keys: there is no reading %q, or it is given twice", key)
+		if !slices.Contains(chartKeys, key) || slices.Contains(keys[:i], key) {
+			err = fmt.Errorf("keys: no history is kept of %q, or it is given twice", key)
 		}
 	}
 	if q.unit == "" {
@@ -216,13 +215,6 @@ func (a *api) getHistory(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	table(w, r, "history", rows)
-}
-
-// isReading reports whether a State can hold a reading with the key.
-func isReading(key string) bool {
-	return slices.ContainsFunc(tripplite.Fields(), func(f tripplite.Field) bool {
-		return f.Key == key && !f.Setting()
-	})
 }
 
 func viewSeries(s history.Series) seriesView {
