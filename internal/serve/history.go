@@ -18,7 +18,7 @@ import (
 
 // History has what units said and what happened to them.
 type History interface {
-	// Problem says why there is no history now; "" if there is.
+	// Problem says what is wrong with the history, such as that it is in memory alone; "" if nothing.
 	Problem() string
 	Series(context.Context, history.Query) ([]history.Series, error)
 	Events(context.Context, history.EventQuery) ([]history.Event, error)
@@ -45,10 +45,11 @@ type seriesView struct {
 }
 
 type historyView struct {
-	Unit   string       `json:"unit"`
-	From   time.Time    `json:"from"`
-	To     time.Time    `json:"to"`
-	Series []seriesView `json:"series"`
+	Unit    string       `json:"unit"`
+	From    time.Time    `json:"from"`
+	To      time.Time    `json:"to"`
+	Series  []seriesView `json:"series"`
+	Problem string       `json:"problem,omitempty"`
 }
 
 type eventView struct {
@@ -108,8 +109,6 @@ func (a *api) ask(
 		fail(w, http.StatusBadRequest, wrong.Error())
 	case a.history == nil:
 		fail(w, http.StatusNotFound, "this program keeps no history")
-	case a.history.Problem() != "":
-		fail(w, http.StatusServiceUnavailable, "there is no history: "+a.history.Problem())
 	default:
 		return q, true
 	}
@@ -198,7 +197,9 @@ func (a *api) getHistory(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
-	v := historyView{Unit: q.unit, From: q.from, To: q.to, Series: []seriesView{}}
+	v := historyView{
+		Unit: q.unit, From: q.from, To: q.to, Series: []seriesView{}, Problem: a.history.Problem(),
+	}
 	for _, s := range series {
 		v.Series = append(v.Series, viewSeries(s))
 	}
@@ -259,9 +260,9 @@ func (a *api) getEvents(w http.ResponseWriter, r *http.Request) {
 	events := []eventView{}
 	rows := [][]string{{"id", "time", "unit", "path", "kind", "text"}}
 	for _, e := range found {
-		events = append(events, eventView{e.ID, e.Time.UTC(), e.Unit, e.Path, e.Kind, e.Text})
+		events = append(events, eventView{e.ID, e.Time.UTC(), e.Unit, e.Path, string(e.Kind), e.Text})
 		rows = append(rows, []string{
-			strconv.FormatInt(e.ID, 10), stamp(e.Time), e.Unit, e.Path, e.Kind, e.Text})
+			strconv.FormatInt(e.ID, 10), stamp(e.Time), e.Unit, e.Path, string(e.Kind), e.Text})
 	}
 	if q.csv {
 		table(w, r, "events", rows)

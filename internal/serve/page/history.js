@@ -101,7 +101,8 @@ async function refresh() {
       script(),
     ]);
     if (mine !== asking || !shown) return;
-    setHidden(at("history-notice"), true);
+    setText(at("history-notice"), readings.problem || "");
+    setHidden(at("history-notice"), !readings.problem);
     asked = range;
     outages = found.outages;
     newest = events.events;
