@@ -166,6 +166,22 @@ func TestAStreamBeginsWithAllAndGoesOnWithWhatChanges(t *testing.T) {
 	})
 }
 
+func TestAStreamSaysThatNobodyReadsTheUnitsAnyMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := startStreaming(t)
+		s.say(says("1-1:1.0", true))
+		c := s.stream(t)
+		c.next(t)
+		s.say(tripplite.Reading{Err: &tripplite.Error{Op: "read", Err: tripplite.ErrClosed}})
+		name, data := c.next(t)
+		require.Equal(t, "units", name)
+		require.Contains(t, data["problem"], "closed")
+		u := data["units"].([]any)[0].(map[string]any)
+		require.Equal(t, "lost", u["state"])
+		require.NotContains(t, u, "readings")
+	})
+}
+
 func TestAStreamWithoutNewsSaysThatItIsThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startStreaming(t)
