@@ -102,14 +102,6 @@ func (c *config) stateDir() string {
 	return cmp.Or(c.StateDirectory, os.Getenv("STATE_DIRECTORY"), usualStateDir)
 }
 
-// nameOf returns the name of the UPS at a path.
-func (c *config) nameOf(path string) string {
-	if names := c.Units.Names[path]; len(names) > 0 {
-		return names[0]
-	}
-	return nut.DefaultName(path)
-}
-
 // load reads a configuration file, or the defaults for "".
 func load(file string) (config, error) {
 	c := defaults()
@@ -249,6 +241,14 @@ func (c *config) lowOf(path string) (charge float64, runTime time.Duration) {
 		low = c.Low["all"]
 	}
 	return low.Charge, low.Runtime
+}
+
+// nameOf returns the first name that a unit was given, or one that is made of its path.
+func (u unitsConfig) nameOf(path string) string {
+	if names := u.Names[path]; len(names) > 0 {
+		return names[0]
+	}
+	return nut.DefaultName(path)
 }
 
 func (c *config) checkLow() error {

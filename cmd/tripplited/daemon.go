@@ -34,6 +34,7 @@ type daemon struct {
 	stderr io.Writer
 
 	config    config
+	fixed     config // what a reload does not change: all but NUT is by this one
 	nutConfig nut.Config
 	log       *slog.Logger
 
@@ -60,6 +61,7 @@ func (d *daemon) load() error {
 	}
 	if d.log == nil {
 		d.log = serve.Logger(d.stderr, c.Log.Level, c.Log.Format)
+		d.fixed = c
 	}
 	served, err := c.server(d.log, serve.Version().Main.Version)
 	if err != nil {

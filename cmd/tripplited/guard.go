@@ -139,7 +139,7 @@ func (c *config) checkGuard() error {
 func (c *config) policy() guard.Policy {
 	g := &c.Guard
 	return guard.Policy{
-		Hold: g.Hold, Paths: c.guardPaths(), All: g.All, Name: c.nameOf,
+		Hold: g.Hold, Paths: c.guardPaths(), All: g.All, Name: c.Units.nameOf,
 		Limits: guard.Limits{
 			OnBattery: g.OnBattery, Charge: g.Charge, RunTime: g.Runtime, Low: g.Low, Lost: g.Lost,
 		},
@@ -148,9 +148,9 @@ func (c *config) policy() guard.Policy {
 
 // steps returns what is done when the computer goes down.
 func (d *daemon) steps() []guard.Step {
-	g := &d.config.Guard
+	g := &d.fixed.Guard
 	var steps []guard.Step
-	if len(d.config.Notify) > 0 && g.NotifyTimeout > 0 {
+	if len(d.fixed.Notify) > 0 && g.NotifyTimeout > 0 {
 		steps = append(steps, guard.Step{
 			Name: "notify", Does: "The messages are sent", Timeout: g.NotifyTimeout,
 			Do: func(ctx context.Context, _ *guard.Situation) error { return d.notifier.Flush(ctx) },
@@ -185,7 +185,7 @@ func (d *daemon) steps() []guard.Step {
 }
 
 func (d *daemon) hasSecondaries() bool {
-	return len(d.config.NUT.Listen) > 0 && slices.ContainsFunc(d.config.NUT.User,
+	return len(d.fixed.NUT.Listen) > 0 && slices.ContainsFunc(d.fixed.NUT.User,
 		func(u userConfig) bool { return u.Upsmon != "" })
 }
 
@@ -223,7 +223,7 @@ func (d *daemon) forceShutdown(ctx context.Context, _ *guard.Situation) error {
 
 // guarded returns the paths of the units that feed this computer.
 func (d *daemon) guarded() []string {
-	if paths := d.config.guardPaths(); len(paths) > 0 {
+	if paths := d.fixed.guardPaths(); len(paths) > 0 {
 		return paths
 	}
 	var paths []string
@@ -245,7 +245,7 @@ func lateFile() string {
 
 // runGuard runs the guard, if there is to be one. The function that it returns ends it.
 func (d *daemon) runGuard(ctx context.Context) (stop func()) {
-	if !d.config.guards {
+	if !d.fixed.guards {
 		return func() {}
 	}
 	config := d.guardConfig()
@@ -269,15 +269,15 @@ func (d *daemon) runGuard(ctx context.Context) (stop func()) {
 
 func (d *daemon) guardConfig() guard.Config {
 	return guard.Config{
-		Policy: d.config.policy(), Armed: d.config.Guard.Armed, Warning: d.config.Guard.Warning,
-		Steps: d.steps(), Every: d.config.NUT.Every, Log: d.log, Changed: d.guardChanged,
-		File: filepath.Join(d.config.stateDir(), guardFile),
+		Policy: d.fixed.policy(), Armed: d.fixed.Guard.Armed, Warning: d.fixed.Guard.Warning,
+		Steps: d.steps(), Every: d.fixed.NUT.Every, Log: d.log, Changed: d.guardChanged,
+		File: filepath.Join(d.fixed.stateDir(), guardFile),
 	}
 }
 
 // preflight says at the start what will happen to each unit, and what does not fit together.
 func (d *daemon) preflight(ctx context.Context) {
-	c, g := &d.config, &d.config.Guard
+	c, g := &d.fixed, &d.fixed.Guard
 	cut := guard.Cut{After: g.CutAfter, For: g.OffFor}
 	if g.Cut != cutNever {
 		for _, path := range d.guarded() {

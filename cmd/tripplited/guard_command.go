@@ -18,7 +18,7 @@ import (
 
 // guardStatus prints what the guard of a daemon does, which may run or not.
 func (d *daemon) guardStatus(stdout io.Writer, now time.Time) error {
-	file := filepath.Join(d.config.stateDir(), guardFile)
+	file := filepath.Join(d.fixed.stateDir(), guardFile)
 	kept, err := guard.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("no guard has run yet: there is no %s", file)
@@ -41,7 +41,7 @@ func (d *daemon) describeStatus(kept guard.Kept, now time.Time) string {
 		fmt.Fprintln(&text, s.Why)
 	}
 	for _, u := range s.Decision.Units {
-		fmt.Fprintf(&text, "%s: %s\n", d.config.nameOf(u.Path), describeUnit(u, now))
+		fmt.Fprintf(&text, "%s: %s\n", d.fixed.Units.nameOf(u.Path), describeUnit(u, now))
 	}
 	describeSteps(&text, s)
 	if kept.Last != nil {
@@ -109,12 +109,12 @@ func (d *daemon) guardPlan(ctx context.Context, stdout io.Writer) (err error) {
 		if len(config.Policy.Paths) > 0 && !slices.Contains(config.Policy.Paths, r.Info.Path) {
 			continue
 		}
-		fmt.Fprintf(&text, "%s: %s\n", d.config.nameOf(r.Info.Path), d.planUnit(ctx, r))
+		fmt.Fprintf(&text, "%s: %s\n", d.fixed.Units.nameOf(r.Info.Path), d.planUnit(ctx, r))
 	}
 	for _, path := range config.Policy.Paths {
 		read := func(r tripplite.Reading) bool { return r.Info.Path == path }
 		if !slices.ContainsFunc(readings, read) {
-			fmt.Fprintf(&text, "%s: no UPS is at %s\n", d.config.nameOf(path), path)
+			fmt.Fprintf(&text, "%s: no UPS is at %s\n", d.fixed.Units.nameOf(path), path)
 		}
 	}
 	for _, line := range config.Describe() {
@@ -132,7 +132,7 @@ func (d *daemon) planUnit(ctx context.Context, r tripplite.Reading) string {
 	}
 	state := r.State
 	state.Path = ""
-	g := &d.config.Guard
+	g := &d.fixed.Guard
 	parts := []string{state.String() + "."}
 	left, known := state.RunTimeToEmpty.Get()
 	if known && g.Runtime > 0 {
@@ -152,7 +152,7 @@ func (d *daemon) planUnit(ctx context.Context, r tripplite.Reading) string {
 
 // describeGuard says what the guard of the configuration would do.
 func (d *daemon) describeGuard() string {
-	if !d.config.guards {
+	if !d.fixed.guards {
 		return "guard: none\n"
 	}
 	config := d.guardConfig()

@@ -90,8 +90,8 @@ cut_after = "15s"
 }
 
 func TestTheExampleExplainsItself(t *testing.T) {
-	d := &daemon{config: defaults(), stderr: io.Discard}
-	require.NoError(t, d.config.parse(example(t, true)))
+	d := &daemon{fixed: defaults(), stderr: io.Discard}
+	require.NoError(t, d.fixed.parse(example(t, true)))
 	said := d.describeGuard()
 	for _, has := range []string{
 		"This is a dry run", "any UPS of this computer is on battery", "lost on battery for 5m",
@@ -162,7 +162,7 @@ func TestThereIsNoStatusBeforeAGuardHasRun(t *testing.T) {
 func TestTheStatusTellsTheLastTime(t *testing.T) {
 	at := time.Date(2026, 11, 24, 3, 0, 0, 0, time.Local)
 	later := at.Add(90 * time.Second)
-	d := &daemon{config: defaults()}
+	d := &daemon{fixed: defaults()}
 	said := d.describeStatus(guard.Kept{
 		Written: later,
 		Status: guard.Status{Phase: guard.Watching, Since: at, Armed: true, Decision: guard.Decision{

@@ -142,7 +142,7 @@ func TestServesPagesMetricsAndNUT(t *testing.T) {
 		{"/page.js", 200, "EventSource"},
 		{"/api/v1/units/rack", 200, `"path":"smart1500lcd"`},
 		{"/api/v1/units/smart1500lcd", 200, `"name":"rack"`},
-		{"/api/v1/events", 404, "this program keeps no history"},
+		{"/api/v1/events", 200, `{"events":[`},
 		{"/metrics", 200, `tripplite_input_volts{name="rack",path="smart1500lcd"} 117.2`},
 		{"/healthz", 200, "ok"},
 		{"/debug/pprof/", 404, ""},

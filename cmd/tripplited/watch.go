@@ -24,7 +24,7 @@ const spoolDirectory = "messages"
 // watch watches the units for all who want to know how they do. The function that it returns ends
 // that.
 func (d *daemon) watch() (stop func(), err error) {
-	c := &d.config
+	c := &d.fixed
 	if len(c.Notify) > 0 {
 		spool := filepath.Join(c.stateDir(), spoolDirectory)
 		if err := os.MkdirAll(spool, 0o700); err != nil {
@@ -39,7 +39,7 @@ func (d *daemon) watch() (stop func(), err error) {
 		File: c.historyFile(), MaxSize: int64(c.History.MaxMB) << 20, Log: d.log,
 	})
 	config := monitor.Config{
-		Every: c.NUT.Every, NameOf: c.nameOf, LowOf: c.lowOf, Log: d.log,
+		Every: c.NUT.Every, NameOf: c.Units.nameOf, LowOf: c.lowOf, Log: d.log,
 		Sinks: []monitor.Sink{d.history},
 	}
 	if d.notifier != nil {
@@ -106,7 +106,7 @@ func (d *daemon) guardChanged(before guard.Phase, now guard.Status) {
 	case now.Phase == guard.Warning:
 		e.Kind = events.ShutdownPlanned
 		e.Text = fmt.Sprintf("The computer goes down in %v, unless line power returns: %s.",
-			d.config.Guard.Warning, now.Why)
+			d.fixed.Guard.Warning, now.Why)
 	case now.Phase == guard.Watching && before == guard.Warning:
 		e.Kind, e.Text = events.ShutdownCancelled, "The computer stays up: the limit is not reached any more."
 	case now.Phase == guard.Acting:
@@ -116,7 +116,7 @@ func (d *daemon) guardChanged(before guard.Phase, now guard.Status) {
 	}
 	for _, u := range now.Decision.Units {
 		if len(u.Reached) > 0 && e.Path == "" {
-			e.Path, e.Name = u.Path, d.config.nameOf(u.Path)
+			e.Path, e.Name = u.Path, d.fixed.Units.nameOf(u.Path)
 		}
 	}
 	for _, u := range d.monitor.Units() {

@@ -209,7 +209,6 @@ func TestManyRequestsCostOneReading(t *testing.T) {
 func TestWrongRequestsOfTheAPI(t *testing.T) {
 	h := withHistory(&remembered{})
 	none := pages(&readings{})
-	broken := withHistory(&remembered{problem: "the disk is full"})
 	failing := withHistory(&remembered{err: errors.New("it broke")})
 	for _, test := range []struct {
 		h    http.Handler
@@ -228,17 +227,16 @@ func TestWrongRequestsOfTheAPI(t *testing.T) {
 		{none, "events", 404, "this program keeps no history"},
 		{none, "outages", 404, "this program keeps no history"},
 		{none, "events?from=soon", 400, `"soon" is no time`},
-		{broken, "events", 503, "the disk is full"},
 		{failing, "history?unit=a", 503, "it broke"},
 		{failing, "events", 503, "it broke"},
 		{failing, "outages", 503, "it broke"},
 		{h, "history", 400, "unit is missing"},
 		{h, "history?unit=a&unit=b", 400, `"unit" is given twice`},
 		{h, "history?unit=a&before=3", 400, `there is no parameter "before"`},
-		{h, "history?unit=a&keys=output.lod", 400, `there is no reading "output.lod"`},
-		{h, "history?unit=a&keys=controls.test", 400, "there is no reading"},
+		{h, "history?unit=a&keys=output.lod", 400, `no history is kept of "output.lod"`},
+		{h, "history?unit=a&keys=status.overload", 400, "no history is kept"},
 		{h, "history?unit=a&keys=health,health", 400, "given twice"},
-		{h, "history?unit=a&points=0", 400, "points is"},
+		{h, "history?unit=a&points=1", 400, "points is"},
 		{h, "history?unit=a&points=2001", 400, "points is"},
 		{h, "history?unit=a&points=many", 400, "points is"},
 		{h, "history?unit=a&from=2026-01-31", 400, "is no time"},

@@ -13,13 +13,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tripplite-go/tripplite"
 	"github.com/tripplite-go/tripplite/internal/past"
 )
 
 // History has what units said and what happened to them.
 type History interface {
-	// Problem says why there is no history now; "" if there is.
+	// Problem says what is wrong with the history, such as that it is in memory alone; "" if nothing.
 	Problem() string
 	Series(context.Context, past.Query) ([]past.Series, error)
 	Events(context.Context, past.EventQuery) ([]past.Event, error)
@@ -33,7 +32,7 @@ const (
 	maxRange = 800 * 24 * time.Hour
 )
 
-// chartKeys are the readings that the page has charts of.
+// chartKeys are the readings that history is kept of, and that the page has charts of.
 var chartKeys = []string{
 	"output.load", "output.power", "health", "time to empty", "input.voltage", "output.voltage",
 	"battery.voltage",
@@ -46,10 +45,11 @@ type seriesView struct {
 }
 
 type historyView struct {
-	Unit   string       `json:"unit"`
-	From   time.Time    `json:"from"`
-	To     time.Time    `json:"to"`
-	Series []seriesView `json:"series"`
+	Unit    string       `json:"unit"`
+	From    time.Time    `json:"from"`
+	To      time.Time    `json:"to"`
+	Series  []seriesView `json:"series"`
+	Problem string       `json:"problem,omitempty"`
 }
 
 type eventView struct {
@@ -109,8 +109,6 @@ func (a *api) ask(
 		fail(w, http.StatusBadRequest, wrong.Error())
 	case a.history == nil:
 		fail(w, http.StatusNotFound, "this program keeps no history")
-	case a.history.Problem() != "":
-		fail(w, http.StatusServiceUnavailable, "there is no history: "+a.history.Problem())
 	default:
 		return q, true
 	}
@@ -174,10 +172,10 @@ func (a *api) getHistory(w http.ResponseWriter, r *http.Request) {
 	if q.Get("keys") != "" {
 		keys = strings.Split(q.Get("keys"), ",")
 	}
-	points, err := q.number("points", defaultPoints, 1, maxPoints)
+	points, err := q.number("points", defaultPoints, 2, maxPoints)
 	for i, key := range keys {
-		if !isReading(key) || slices.Contains(keys[:i], key) {
-			err = fmt.Errorf("keys: there is no reading %q, or it is given twice", key)
+		if !slices.Contains(chartKeys, key) || slices.Contains(keys[:i], key) {
+			err = fmt.Errorf("keys: no history is kept of %q, or it is given twice", key)
 		}
 	}
 	if q.unit == "" {
@@ -199,7 +197,9 @@ func (a *api) getHistory(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
-	v := historyView{Unit: q.unit, From: q.from, To: q.to, Series: []seriesView{}}
+	v := historyView{
+		Unit: q.unit, From: q.from, To: q.to, Series: []seriesView{}, Problem: a.history.Problem(),
+	}
 	for _, s := range series {
 		v.Series = append(v.Series, viewSeries(s))
 	}
@@ -216,13 +216,6 @@ func (a *api) getHistory(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	table(w, r, "history", rows)
-}
-
-// isReading reports whether a State can hold a reading with the key.
-func isReading(key string) bool {
-	return slices.ContainsFunc(tripplite.Fields(), func(f tripplite.Field) bool {
-		return f.Key == key && !f.Setting()
-	})
 }
 
 func viewSeries(s past.Series) seriesView {

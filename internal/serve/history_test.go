@@ -127,6 +127,14 @@ func TestTheHistoryAsJSON(t *testing.T) {
 		request(t, h, http.MethodGet, "/api/v1/outages").Body.String())
 }
 
+// A history that cannot be written still has what is in memory.
+func TestAProblemOfTheHistoryIsSaidBesideWhatThereIs(t *testing.T) {
+	h := withHistory(&remembered{problem: "the disk is full"})
+	v := decode(t, request(t, h, http.MethodGet, "/api/v1/history?unit=a"))
+	require.Equal(t, "the disk is full", v["problem"])
+	require.Empty(t, v["series"])
+}
+
 // No text of a unit becomes a formula of a spreadsheet, and numbers stay numbers.
 func TestTheHistoryAsCSV(t *testing.T) {
 	h := withHistory(some())

@@ -89,7 +89,7 @@ func TestTheAnswersAreThoseOfTheOpenAPIDocument(t *testing.T) {
 			monitor.Unit{Name: "c", Reading: alarmed, Since: at, OnBatterySince: at},
 			monitor.Unit{Name: "d"},
 		), some)
-		empty := serve(units(), &remembered{})
+		empty := serve(units(), &remembered{problem: "the disk is full"})
 		none := serve(units(), nil)
 		checked := map[string]bool{}
 		for _, test := range []struct {

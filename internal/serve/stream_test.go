@@ -86,6 +86,12 @@ func startStreaming(t *testing.T) *streaming {
 	return s
 }
 
+// say has the units say something, and waits until all has been done about it.
+func (s *streaming) say(r tripplite.Reading) {
+	s.spoken <- r
+	synctest.Wait()
+}
+
 // stream is a client.
 type stream struct {
 	net.Conn
@@ -127,8 +133,8 @@ func (s *stream) next(t *testing.T) (name string, data map[string]any) {
 func TestAStreamBeginsWithAllAndGoesOnWithWhatChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startStreaming(t)
-		s.spoken <- says("1-1:1.0", true)
-		s.spoken <- says("1-2:1.0", true)
+		s.say(says("1-1:1.0", true))
+		s.say(says("1-2:1.0", true))
 		c := s.stream(t)
 		require.Equal(t, "text/event-stream", c.header.Get("Content-Type"))
 		require.Equal(t, "no-store", c.header.Get("Cache-Control"))
@@ -139,31 +145,47 @@ func TestAStreamBeginsWithAllAndGoesOnWithWhatChanges(t *testing.T) {
 		require.Equal(t, "on line power", units[1].(map[string]any)["state"])
 
 		start := time.Now()
-		s.spoken <- says("1-2:1.0", false)
+		s.say(says("1-2:1.0", false))
 		name, data = c.next(t)
 		require.Equal(t, "unit", name)
 		require.Equal(t, "1-2:1.0", data["path"])
 		require.Equal(t, "on battery", data["state"])
 		require.Zero(t, time.Since(start), "it waits for nothing")
 
-		s.spoken <- tripplite.Reading{
-			Info: tripplite.DeviceInfo{Path: "1-2:1.0"}, Err: tripplite.ErrDisconnected}
+		s.say(tripplite.Reading{
+			Info: tripplite.DeviceInfo{Path: "1-2:1.0"}, Err: tripplite.ErrDisconnected})
 		name, data = c.next(t)
 		require.Equal(t, "unit", name)
 		require.Equal(t, "lost", data["state"])
 		require.NotContains(t, data, "readings")
 
-		s.spoken <- says("1-3:1.0", true)
+		s.say(says("1-3:1.0", true))
 		name, data = c.next(t)
 		require.Equal(t, "units", name, "there is another unit")
 		require.Len(t, data["units"], 3)
 	})
 }
 
+func TestAStreamSaysThatNobodyReadsTheUnitsAnyMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := startStreaming(t)
+		s.say(says("1-1:1.0", true))
+		c := s.stream(t)
+		c.next(t)
+		s.say(tripplite.Reading{Err: &tripplite.Error{Op: "read", Err: tripplite.ErrClosed}})
+		name, data := c.next(t)
+		require.Equal(t, "units", name)
+		require.Contains(t, data["problem"], "closed")
+		u := data["units"].([]any)[0].(map[string]any)
+		require.Equal(t, "lost", u["state"])
+		require.NotContains(t, u, "readings")
+	})
+}
+
 func TestAStreamWithoutNewsSaysThatItIsThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startStreaming(t)
-		s.spoken <- says("1-1:1.0", true)
+		s.say(says("1-1:1.0", true))
 		c := s.stream(t)
 		c.next(t)
 		for range 100 { // longer than any time-out of the server
@@ -179,11 +201,11 @@ func TestAStreamWithoutNewsSaysThatItIsThere(t *testing.T) {
 func TestASlowClientSkips(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startStreaming(t)
-		s.spoken <- says("1-1:1.0", true)
+		s.say(says("1-1:1.0", true))
 		c := s.stream(t)
 		c.next(t)
 		for i := range 1000 {
-			s.spoken <- says("1-1:1.0", i%2 == 0)
+			s.say(says("1-1:1.0", i%2 == 0))
 			time.Sleep(time.Millisecond)
 		}
 		synctest.Wait()
@@ -203,7 +225,7 @@ func TestASlowClientSkips(t *testing.T) {
 func TestAClientThatDoesNotReadIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startStreaming(t)
-		s.spoken <- says("1-1:1.0", true)
+		s.say(says("1-1:1.0", true))
 		c := s.stream(t)
 		c.next(t)
 		start := time.Now()

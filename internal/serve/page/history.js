@@ -14,7 +14,7 @@ const ranges = [
 const kinds = [
   { name: "Load", unit: "%", lines: [["output.load", "Load"]], zero: true },
   { name: "Power", unit: "W", lines: [["output.power", "Power"]], zero: true },
-  { name: "Charge", unit: "%", lines: [["health", "Charge"]], zero: true, top: 100 },
+  { name: "Charge", unit: "%", lines: [["health", "Charge"]], zero: true, top: 105 },
   {
     name: "Run time", unit: "min", lines: [["time to empty", "Run time"]], zero: true,
     scale: 1 / 60,
@@ -101,7 +101,8 @@ async function refresh() {
       script(),
     ]);
     if (mine !== asking || !shown) return;
-    setHidden(at("history-notice"), true);
+    setText(at("history-notice"), readings.problem || "");
+    setHidden(at("history-notice"), !readings.problem);
     asked = range;
     outages = found.outages;
     newest = events.events;
@@ -208,8 +209,9 @@ class Chart {
         x: { range: () => [asked.from, asked.to] },
         y: { range: (_, low, high) => {
           if (low == null) return [0, 1];
+          if (kind.zero) return [0, Math.max(kind.top || 1, high * 1.1)];
           const room = Math.max((high - low) * 0.1, high * 0.005, 0.1);
-          return [kind.zero ? 0 : low - room, kind.top ? Math.max(kind.top, high) : high + room];
+          return [low - room, high + room];
         } },
       },
       axes: [{ ...axis, space: 70 }, { ...axis, size: 48 }],
