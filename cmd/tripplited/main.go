@@ -30,6 +30,9 @@ type cli struct {
 		Status struct{} `cmd:"" help:"Say what the guard does, and what it did last."`
 		Plan   struct{} `cmd:"" help:"Read the units and say what would happen if line power failed."`
 	} `cmd:"" help:"Look at what takes the computer down."`
+	History struct {
+		Export exportCommand `cmd:"" help:"Print what was kept, as CSV; a daemon may run meanwhile."`
+	} `cmd:"" help:"Look at what the units did."`
 
 	Version kong.VersionFlag `help:"Print the version."`
 }
@@ -83,6 +86,8 @@ func (d *daemon) run(ctx context.Context, command string, c *cli, stdout io.Writ
 		return d.guardStatus(stdout, time.Now())
 	case command == "guard plan":
 		return d.guardPlan(ctx, stdout)
+	case command == "history export":
+		return d.exportHistory(ctx, c.History.Export, stdout)
 	case c.Check:
 		_, err := io.WriteString(stdout, d.config.describe(d.nutConfig)+d.describeGuard())
 		return err

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -464,5 +466,32 @@ func TestADiskThatHangsHoldsAnEventForTwoSecondsOnce(t *testing.T) {
 		s.Event(event("rack", events.Back, time.Now()))
 		assert.Equal(t, 4, count(t, file, "SELECT count(*) FROM events"), "it waits again")
 		s.Close()
+	})
+}
+
+// Somebody asks for the event before the writer has got to it.
+func TestAnEventIsOnDiskBeforeItIsShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "history.db")
+		s := opened(t, file)
+		s.turn <- struct{}{}
+		var asked, told sync.WaitGroup
+		asked.Go(func() { // it has the next turn
+			shown, err := s.Events(t.Context(), EventQuery{})
+			assert.NoError(t, err)
+			assert.Len(t, shown, 1)
+			var onDisk strings.Builder
+			err = ExportFile(t.Context(), file, &onDisk, "events", time.Time{}, time.Time{}, "")
+			assert.NoError(t, err)
+			assert.Contains(t, onDisk.String(), "On battery.")
+		})
+		synctest.Wait()
+		told.Go(func() {
+			s.Event(events.Event{Time: noon, Name: "rack", Kind: events.OnBattery, Text: "On battery."})
+		})
+		synctest.Wait()
+		<-s.turn
+		asked.Wait()
+		told.Wait()
 	})
 }

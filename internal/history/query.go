@@ -248,6 +248,7 @@ func (s *Store) Events(ctx context.Context, q EventQuery) ([]Event, error) {
 		return nil, err
 	}
 	defer leave()
+	s.settle()
 	from, to, before, limit := bounds(q)
 	all := []Event{}
 	s.mu.Lock()
@@ -277,6 +278,7 @@ func (s *Store) Outages(ctx context.Context, q EventQuery) ([]Outage, error) {
 		return nil, err
 	}
 	defer leave()
+	s.settle()
 	from, to, before, limit := bounds(q)
 	all := map[int64]Outage{}
 	s.mu.Lock()

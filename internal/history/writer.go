@@ -74,6 +74,17 @@ func (s *Store) writeEvents() {
 	s.flush(func(int64) bool { return false })
 }
 
+// settle writes events that wait to be written, before somebody is told of them. It is called with
+// the turn taken.
+func (s *Store) settle() {
+	s.mu.Lock()
+	waiting := s.disk != nil && s.waits && len(s.events) > 0
+	s.mu.Unlock()
+	if waiting {
+		s.flush(func(int64) bool { return false })
+	}
+}
+
 // attach opens the file. One that is broken is moved aside, once.
 func (s *Store) attach(now time.Time) error {
 	d, last, going, err := resume(s.config.File)
