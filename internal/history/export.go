@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/csv"
@@ -18,74 +19,20 @@ import (
 
 // export writes a history as CSV.
 type export struct {
+	disk     *disk
 	csv      *csv.Writer
-	with     func(ctx context.Context, use func(d *disk) error) error // nil without a file
-	memory   snapshot
 	from, to time.Time
 	unit     string
 }
 
-// snapshot is what was in memory alone when an export began.
-type snapshot struct {
-	rows    map[string]map[int64]row
-	events  []Event
-	outages []Outage
-	begins  int64 // the id of the first event
-}
-
-// exportRows is how much is read at a time, so that an export of years keeps nobody waiting.
+// exportRows is how much is read at a time, so that an export of years keeps no daemon waiting.
 const exportRows = 1000
 
-// Export writes what happened from one time to another, the oldest first: the "history" unit by
-// unit, in the finest resolution that is there, the "events" or the "outages". The only format is
-// "csv". Zero times and an empty unit are no limit.
-func (s *Store) Export(
-	ctx context.Context, w io.Writer, what, format string, from, to time.Time, unit string,
-) error {
-	if format != "csv" {
-		return fmt.Errorf("a history is exported as csv, not as %q", format)
-	}
-	leave, err := s.enter(ctx)
-	if err != nil {
-		return err
-	}
-	memory := s.snapshot()
-	leave()
-	with := func(ctx context.Context, use func(*disk) error) error {
-		leave, err := s.enter(ctx)
-		if err != nil {
-			return err
-		}
-		defer leave()
-		return use(s.disk)
-	}
-	e := export{csv.NewWriter(w), with, memory, from, to, unit}
-	return e.write(ctx, what)
-}
-
-func (s *Store) snapshot() snapshot {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m := snapshot{
-		rows: map[string]map[int64]row{}, events: slices.Clone(s.events), begins: math.MaxInt64,
-	}
-	for unit, rows := range s.rows {
-		m.rows[unit] = map[int64]row{}
-		for t, r := range rows {
-			m.rows[unit][t] = *r
-		}
-	}
-	for _, o := range s.outages {
-		m.outages = append(m.outages, o.exported())
-	}
-	if len(m.events) > 0 {
-		m.begins = m.events[0].ID
-	}
-	return m
-}
-
-// ExportFile exports a file as [Store.Export] does, without changing it. A daemon may have the file
-// open. That takes permission to read the file, and the two beside it if a daemon has it open.
+// ExportFile writes what happened from one time to another as CSV, the oldest first: the "history"
+// unit by unit, in the finest resolution that is there, the "events" or the "outages". Zero times and
+// an empty unit are no limit. The file is not changed. A daemon may have it open; what that has not
+// written yet is missing. It takes permission to read the file, and the two beside it if a daemon
+// has it open.
 func ExportFile(
 	ctx context.Context, file string, w io.Writer, what string, from, to time.Time, unit string,
 ) error {
@@ -94,8 +41,7 @@ func ExportFile(
 		return fmt.Errorf("the history %s cannot be read: %w", file, err)
 	}
 	defer d.close()
-	with := func(_ context.Context, use func(*disk) error) error { return use(d) }
-	e := export{csv.NewWriter(w), with, snapshot{begins: math.MaxInt64}, from, to, unit}
+	e := export{d, csv.NewWriter(w), from, to, unit}
 	return e.write(ctx, what)
 }
 
@@ -180,28 +126,15 @@ func (e *export) bounds() (from, to int64) {
 
 func (e *export) events(ctx context.Context) error {
 	e.csv.Write([]string{"id", "time", "unit", "path", "kind", "text"})
-	put := func(event Event) {
-		e.csv.Write([]string{
-			strconv.FormatInt(event.ID, 10), timestamp(event.Time), event.Unit, event.Path,
-			string(event.Kind), event.Text,
-		})
-	}
 	from, to, _, _ := bounds(EventQuery{From: e.from, To: e.to})
 	for last, more := int64(0), true; more; {
-		var chunk []Event
-		err := e.with(ctx, func(d *disk) (err error) {
-			if d == nil {
-				return nil
-			}
-			where, args, found, err := d.where("e", e.unit, e.memory.begins)
-			if err != nil || !found {
-				return err
-			}
-			chunk, err = d.events(eventsSelect+where+
-				" AND e.id > ? AND e.time >= ? AND e.time < ? ORDER BY e.id LIMIT ?",
-				append(args, last, from, to, exportRows)...)
+		where, args, found, err := e.disk.where("e", e.unit, math.MaxInt64)
+		if err = cmp.Or(err, ctx.Err()); err != nil || !found {
 			return err
-		})
+		}
+		chunk, err := e.disk.events(eventsSelect+where+
+			" AND e.id > ? AND e.time >= ? AND e.time < ? ORDER BY e.id LIMIT ?",
+			append(args, last, from, to, exportRows)...)
 		if err != nil {
 			return err
 		}
@@ -209,15 +142,13 @@ func (e *export) events(ctx context.Context) error {
 			if event.ID <= last {
 				return errBroken // it would never end
 			}
-			put(event)
+			e.csv.Write([]string{
+				strconv.FormatInt(event.ID, 10), timestamp(event.Time), event.Unit, event.Path,
+				string(event.Kind), event.Text,
+			})
 			last = event.ID
 		}
 		more = len(chunk) == exportRows
-	}
-	for _, event := range e.memory.events {
-		if t := event.Time.UnixMilli(); t >= from && t < to && (e.unit == "" || e.unit == event.Unit) {
-			put(event)
-		}
 	}
 	return nil
 }
@@ -225,29 +156,13 @@ func (e *export) events(ctx context.Context) error {
 func (e *export) outages(ctx context.Context) error {
 	e.csv.Write([]string{"id", "unit", "from", "to", "lowest_charge_percent", "energy_watt_hours"})
 	from, to, _, _ := bounds(EventQuery{From: e.from, To: e.to})
-	put := func(o Outage) {
-		e.csv.Write([]string{
-			strconv.FormatInt(o.ID, 10), o.Unit, timestamp(o.From), timestamp(o.To),
-			number(o.LowestCharge), number(o.Energy),
-		})
-	}
-	inMemory := func(id int64) bool {
-		return slices.ContainsFunc(e.memory.outages, func(o Outage) bool { return o.ID == id })
-	}
 	for last, more := int64(0), true; more; {
-		var chunk []*outage
-		err := e.with(ctx, func(d *disk) (err error) {
-			if d == nil {
-				return nil
-			}
-			where, args, found, err := d.where("o", e.unit, math.MaxInt64)
-			if err != nil || !found {
-				return err
-			}
-			chunk, err = d.outages(outagesWhere+where+" AND o.id > ?"+outagesWithin,
-				" ORDER BY o.id LIMIT ?", append(args, last, to, from, exportRows)...)
+		where, args, found, err := e.disk.where("o", e.unit, math.MaxInt64)
+		if err = cmp.Or(err, ctx.Err()); err != nil || !found {
 			return err
-		})
+		}
+		chunk, err := e.disk.outages(outagesWhere+where+" AND o.id > ?"+outagesWithin,
+			" ORDER BY o.id LIMIT ?", append(args, last, to, from, exportRows)...)
 		if err != nil {
 			return err
 		}
@@ -255,18 +170,14 @@ func (e *export) outages(ctx context.Context) error {
 			if o.id <= last {
 				return errBroken
 			}
-			if !inMemory(o.id) {
-				put(o.exported())
-			}
+			is := o.exported()
+			e.csv.Write([]string{
+				strconv.FormatInt(is.ID, 10), is.Unit, timestamp(is.From), timestamp(is.To),
+				number(is.LowestCharge), number(is.Energy),
+			})
 			last = o.id
 		}
 		more = len(chunk) == exportRows
-	}
-	for _, o := range e.memory.outages {
-		if o.From.UnixMilli() < to && (o.To.IsZero() || o.To.UnixMilli() >= from) &&
-			(e.unit == "" || e.unit == o.Unit) {
-			put(o)
-		}
 	}
 	return nil
 }
@@ -279,20 +190,9 @@ func (e *export) history(ctx context.Context) error {
 		header = append(header, k.column+"_least", k.column+"_mean", k.column+"_most")
 	}
 	e.csv.Write(header)
-	ids := map[string]int64{}
-	err := e.with(ctx, func(d *disk) (err error) {
-		if d != nil {
-			ids, err = d.units()
-		}
-		return err
-	})
+	ids, err := e.disk.units()
 	if err != nil {
 		return err
-	}
-	for unit := range e.memory.rows {
-		if _, has := ids[unit]; !has {
-			ids[unit] = 0
-		}
 	}
 	for _, unit := range slices.Sorted(maps.Keys(ids)) {
 		if e.unit != "" && e.unit != unit {
@@ -300,13 +200,6 @@ func (e *export) history(ctx context.Context) error {
 		}
 		if err := e.stored(ctx, unit, ids[unit], all); err != nil {
 			return err
-		}
-		from, to := e.bounds()
-		rows := e.memory.rows[unit]
-		for _, t := range slices.Sorted(maps.Keys(rows)) {
-			if r := rows[t]; t > from-tiers[0].step && t < to {
-				e.row(unit, tiers[0].step, t, &r)
-			}
 		}
 	}
 	return nil
@@ -317,28 +210,19 @@ func (e *export) stored(ctx context.Context, unit string, id int64, readings []i
 	from, to := e.bounds()
 	var begins [len(tiers) + 1]int64 // where each tier takes over from the next
 	begins[0] = to
-	err := e.with(ctx, func(d *disk) error {
-		for i, t := range tiers {
-			begins[i+1] = begins[i]
-			if d == nil {
-				continue
-			}
-			var oldest *int64
-			if err := d.db.QueryRow(oldestRow, t.step, id).Scan(&oldest); err != nil {
-				return err
-			}
-			if oldest == nil {
-				continue
-			}
-			if i+1 < len(tiers) {
-				*oldest = floor(*oldest, tiers[i+1].step)
-			}
-			begins[i+1] = min(begins[i], *oldest)
+	for i, t := range tiers {
+		begins[i+1] = begins[i]
+		var oldest *int64
+		if err := e.disk.db.QueryRow(oldestRow, t.step, id).Scan(&oldest); err != nil {
+			return err
 		}
-		return nil
-	})
-	if err != nil {
-		return err
+		if oldest == nil {
+			continue
+		}
+		if i+1 < len(tiers) {
+			*oldest = floor(*oldest, tiers[i+1].step)
+		}
+		begins[i+1] = min(begins[i], *oldest)
 	}
 	query := rowsSelect(readings) + " LIMIT ?"
 	for i, t := range slices.Backward(tiers[:]) {
@@ -346,15 +230,10 @@ func (e *export) stored(ctx context.Context, unit string, id int64, readings []i
 		for more := true; more; {
 			var times []int64
 			var rows []*row
-			err := e.with(ctx, func(d *disk) error {
-				if d == nil {
-					return nil
-				}
-				return d.rows(query, readings, func(at int64, r *row) {
-					times, rows = append(times, at), append(rows, r)
-				}, t.step, id, last, begins[i], exportRows)
-			})
-			if err != nil {
+			err := e.disk.rows(query, readings, func(at int64, r *row) {
+				times, rows = append(times, at), append(rows, r)
+			}, t.step, id, last, begins[i], exportRows)
+			if err = cmp.Or(err, ctx.Err()); err != nil {
 				return err
 			}
 			for i, r := range rows {

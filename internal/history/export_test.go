@@ -2,7 +2,9 @@ package history
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -31,56 +33,58 @@ const header = "time,unit,seconds,load_least,load_mean,load_most," +
 
 func exported(t *testing.T, s *Store, what string, from, to time.Time, unit string) []string {
 	var out bytes.Buffer
-	require.NoError(t, s.Export(t.Context(), &out, what, "csv", from, to, unit))
+	require.NoError(t, ExportFile(t.Context(), s.config.File, &out, what, from, to, unit))
 	return strings.Split(strings.TrimSpace(out.String()), "\n")
 }
 
 func TestAnExportHasEverything(t *testing.T) {
-	everywhere(t, func(t *testing.T, s *Store) {
-		happen(s)
-		assert.Equal(t, []string{
-			"id,time,unit,path,kind,text",
-			"1,2026-03-01T12:00:00Z,rack,1-1:1.0,on-battery,rack is on-battery.",
-			"2,2026-03-01T12:10:00Z,rack,1-1:1.0,on-line,rack is on-line.",
-			"3,2026-03-01T13:00:00Z,desk,1-1:1.0,lost,desk is lost.",
-		}, exported(t, s, "events", time.Time{}, time.Time{}, ""))
-		outages := exported(t, s, "outages", time.Time{}, time.Time{}, "")
-		require.Len(t, outages, 2)
-		assert.Equal(t, "id,unit,from,to,lowest_charge_percent,energy_watt_hours", outages[0])
-		assert.True(t, strings.HasPrefix(outages[1],
-			"1,rack,2026-03-01T12:00:00Z,2026-03-01T12:10:00Z,70,"), outages[1])
+	s := opened(t, temporary(t))
+	happen(s)
+	s.write(noon.Add(24 * time.Hour))
+	assert.Equal(t, []string{
+		"id,time,unit,path,kind,text",
+		"1,2026-03-01T12:00:00Z,rack,1-1:1.0,on-battery,rack is on-battery.",
+		"2,2026-03-01T12:10:00Z,rack,1-1:1.0,on-line,rack is on-line.",
+		"3,2026-03-01T13:00:00Z,desk,1-1:1.0,lost,desk is lost.",
+	}, exported(t, s, "events", time.Time{}, time.Time{}, ""))
+	outages := exported(t, s, "outages", time.Time{}, time.Time{}, "")
+	require.Len(t, outages, 2)
+	assert.Equal(t, "id,unit,from,to,lowest_charge_percent,energy_watt_hours", outages[0])
+	assert.True(t, strings.HasPrefix(outages[1],
+		"1,rack,2026-03-01T12:00:00Z,2026-03-01T12:10:00Z,70,"), outages[1])
 
-		for _, where := range []string{"as it is", "after a write"} {
-			history := exported(t, s, "history", time.Time{}, time.Time{}, "")
-			require.Len(t, history, 1+1+12, where)
-			assert.Equal(t, header, history[0])
-			assert.Equal(t, "2026-03-01T12:00:00Z,desk,60,20,20,20,180,180,180,100,100,100,"+
-				"1004,1004,1004,120.4,120.4,120.4,,,,,,", history[1])
-			assert.True(t, strings.HasPrefix(history[2], "2026-03-01T11:59:00Z,rack,60,"), history[2])
-			s.write(noon.Add(24 * time.Hour))
-		}
-		assert.Len(t, exported(t, s, "history", time.Time{}, time.Time{}, "desk"), 2)
-		later := exported(t, s, "history", noon.Add(5*time.Minute), noon.Add(7*time.Minute), "rack")
-		require.Len(t, later, 3)
-		assert.True(t, strings.HasPrefix(later[1], "2026-03-01T12:05:00Z,"))
-		assert.Len(t, exported(t, s, "events", noon, noon.Add(time.Minute), "rack"), 2)
-		assert.Len(t, exported(t, s, "outages", noon.Add(time.Hour), time.Time{}, "rack"), 1)
-		assert.Len(t, exported(t, s, "history", time.Time{}, time.Time{}, "cellar"), 1)
-	})
+	history := exported(t, s, "history", time.Time{}, time.Time{}, "")
+	require.Len(t, history, 1+1+12)
+	assert.Equal(t, header, history[0])
+	assert.Equal(t, "2026-03-01T12:00:00Z,desk,60,20,20,20,180,180,180,100,100,100,"+
+		"1004,1004,1004,120.4,120.4,120.4,,,,,,", history[1])
+	assert.True(t, strings.HasPrefix(history[2], "2026-03-01T11:59:00Z,rack,60,"), history[2])
+	assert.Len(t, exported(t, s, "history", time.Time{}, time.Time{}, "desk"), 2)
+	later := exported(t, s, "history", noon.Add(5*time.Minute), noon.Add(7*time.Minute), "rack")
+	require.Len(t, later, 3)
+	assert.True(t, strings.HasPrefix(later[1], "2026-03-01T12:05:00Z,"))
+	assert.Len(t, exported(t, s, "events", noon, noon.Add(time.Minute), "rack"), 2)
+	assert.Len(t, exported(t, s, "outages", noon.Add(time.Hour), time.Time{}, "rack"), 1)
+	assert.Len(t, exported(t, s, "history", time.Time{}, time.Time{}, "cellar"), 1)
 }
 
 func TestWhatCannotBeExportedIsAnError(t *testing.T) {
-	s := opened(t, temporary(t))
-	var out bytes.Buffer
-	require.Error(t, s.Export(t.Context(), &out, "history", "xml", noon, noon, ""))
-	require.Error(t, s.Export(t.Context(), &out, "weather", "csv", noon, noon, ""))
-	err := ExportFile(t.Context(), "/nonexistent/history.db", &out, "events", noon, noon, "")
-	require.ErrorIs(t, err, os.ErrNotExist)
-	assert.Empty(t, out.String())
+	file := temporary(t)
+	s := opened(t, file)
 	happen(s)
+	s.write(noon.Add(24 * time.Hour))
+	all := func(ctx context.Context, file, what string, w io.Writer) error {
+		return ExportFile(ctx, file, w, what, time.Time{}, time.Time{}, "")
+	}
+	var out bytes.Buffer
+	require.Error(t, all(t.Context(), file, "weather", &out))
+	require.ErrorIs(t, all(t.Context(), "/nonexistent/history.db", "events", &out), os.ErrNotExist)
+	assert.Empty(t, out.String())
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
 	for _, what := range []string{"history", "events", "outages"} {
-		err := s.Export(t.Context(), closedWriter{}, what, "csv", time.Time{}, time.Time{}, "")
-		require.ErrorIs(t, err, os.ErrClosed)
+		require.ErrorIs(t, all(t.Context(), file, what, closedWriter{}), os.ErrClosed)
+		require.ErrorIs(t, all(canceled, file, what, &out), context.Canceled)
 	}
 }
 
