@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"github.com/tripplite-go/tripplite/internal/notify"
+	"github.com/tripplite-go/tripplite/internal/secret"
 	"github.com/tripplite-go/tripplite/nut"
 )
 
@@ -319,7 +319,7 @@ func (c *config) server(log *slog.Logger, version string) (nut.Config, error) {
 		served.Limits[path] = nut.Limits{Charge: low.Charge, RunTime: low.Runtime}
 	}
 	for _, u := range c.NUT.User {
-		password, err := readPassword(u.PasswordFile)
+		password, err := secret.Line(u.PasswordFile)
 		if err != nil {
 			return nut.Config{}, fmt.Errorf("nut.user %q: %w", u.Name, err)
 		}
@@ -334,27 +334,6 @@ func (c *config) server(log *slog.Logger, version string) (nut.Config, error) {
 		served.TLS = &tls.Config{GetCertificate: certificate.get}
 	}
 	return served, nil
-}
-
-// readPassword reads the first line of a file that others cannot read.
-func readPassword(file string) (string, error) {
-	info, err := os.Stat(file)
-	if err != nil {
-		return "", err
-	}
-	if runtime.GOOS != "windows" && info.Mode()&0o007 != 0 {
-		return "", fmt.Errorf("%s can be read by everybody: chmod o= %[1]s", file)
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return "", err
-	}
-	password, _, _ := strings.Cut(string(text), "\n")
-	password = strings.TrimSuffix(password, "\r")
-	if password == "" {
-		return "", fmt.Errorf("%s has no password in its first line", file)
-	}
-	return password, nil
 }
 
 // renewed is a certificate that is read again when its file has changed.

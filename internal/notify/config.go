@@ -6,14 +6,13 @@ package notify
 import (
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/tripplite-go/tripplite/internal/events"
+	"github.com/tripplite-go/tripplite/internal/secret"
 )
 
 // Config is a [[notify]] table of tripplited's file: one target, and what it is told.
@@ -114,7 +113,7 @@ func (c Config) open() (to sender, name string, err error) {
 	}
 	url := c.URL
 	if c.URLFile != "" {
-		if url, err = readSecret(c.URLFile); err != nil {
+		if url, err = secret.Line(c.URLFile); err != nil {
 			return nil, "", err
 		}
 	}
@@ -132,22 +131,3 @@ func (c Config) timeout() time.Duration {
 	return defaultTimeout
 }
 
-// readSecret reads the first line of a file that others cannot read.
-func readSecret(file string) (string, error) {
-	info, err := os.Stat(file)
-	if err != nil {
-		return "", err
-	}
-	if runtime.GOOS != "windows" && info.Mode()&0o007 != 0 {
-		return "", fmt.Errorf("%s can be read by everybody: chmod o= %[1]s", file)
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return "", err
-	}
-	line, _, _ := strings.Cut(string(text), "\n")
-	if line = strings.TrimSpace(line); line == "" {
-		return "", fmt.Errorf("%s has no URL in its first line", file)
-	}
-	return line, nil
-}

@@ -77,7 +77,7 @@ func TestASecretIsInAFileThatOthersCannotRead(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 	empty := program.Write(t, dir, "empty", "\nntfy://me:hush@ntfy.sh/topic\n")
 	_, _, err = Config{URLFile: empty}.open()
-	require.ErrorContains(t, err, "has no URL in its first line")
+	require.ErrorContains(t, err, "has nothing in its first line")
 	if runtime.GOOS == "windows" {
 		return
 	}
