@@ -15,7 +15,7 @@ func (c *Config) Describe() []string {
 	}
 	lines = append(lines, c.Policy.describe()...)
 	if c.Warning > 0 {
-		lines = append(lines, fmt.Sprintf("When that has been so for %v, the computer goes down. Line "+
+		lines = append(lines, fmt.Sprintf("When a limit has been reached for %v, the computer goes down. Line "+
 			"power that returns before takes everything back; after that all is carried through:",
 			span(c.Warning)))
 	} else {
@@ -91,8 +91,8 @@ func (p *Policy) describe() []string {
 	if l.Lost == 0 {
 		lines = append(lines, "A UPS that is lost on battery reaches no limit by that alone.")
 	}
-	return append(lines, fmt.Sprintf("A power failure is believed when it has lasted %v. A UPS that "+
-		"is lost while there is line power never takes the computer down.", span(p.Hold)))
+	return append(lines, fmt.Sprintf("A power failure, or a limit, is believed when it has lasted %v. "+
+		"A UPS that is lost while there is line power never takes the computer down.", span(p.Hold)))
 }
 
 // span says how long something takes, such as "2m" or "1h 5m".

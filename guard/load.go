@@ -33,6 +33,7 @@ func (c Cut) order(
 			does = info.Text
 			if info.For.Most > 0 {
 				order.For = c.For
+				does += fmt.Sprintf(" The other time is off_for: %s.", span(c.For))
 			}
 		}
 	}

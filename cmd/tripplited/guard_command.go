@@ -45,7 +45,11 @@ func (d *daemon) describeStatus(kept guard.Kept, now time.Time) string {
 	}
 	describeSteps(&text, s)
 	if kept.Last != nil {
-		fmt.Fprintf(&text, "\nThe last time, %s: %s\n", stamp(kept.Last.Since), kept.Last.Why)
+		dry := ""
+		if !kept.Last.Armed {
+			dry = " (dry run)"
+		}
+		fmt.Fprintf(&text, "\nThe last time, %s%s: %s\n", stamp(kept.Last.Since), dry, kept.Last.Why)
 		describeSteps(&text, *kept.Last)
 	}
 	return text.String()
@@ -75,13 +79,16 @@ func describeUnit(u guard.Unit, now time.Time) string {
 
 func describeSteps(text *strings.Builder, s guard.Status) {
 	for i, step := range s.Steps {
-		done := "waits"
+		done, ended := "waits", "done"
+		if !s.Armed {
+			ended = "said"
+		}
 		switch {
 		case step.Began == nil:
 		case step.Ended == nil:
 			done = "begun " + stamp(*step.Began)
 		default:
-			done = fmt.Sprintf("done %s, in %v", stamp(*step.Ended),
+			done = fmt.Sprintf("%s %s, in %v", ended, stamp(*step.Ended),
 				step.Ended.Sub(*step.Began).Round(100*time.Millisecond))
 			if step.Error != "" {
 				done = fmt.Sprintf("failed %s: %s", stamp(*step.Ended), step.Error)
@@ -105,6 +112,10 @@ func (d *daemon) guardPlan(ctx context.Context, stdout io.Writer) (err error) {
 	}
 	config := d.guardConfig()
 	var text strings.Builder
+	if !d.fixed.guards {
+		fmt.Fprintln(&text, "There is no [guard] in the configuration, and nothing takes this computer "+
+			"down. With an empty [guard]:")
+	}
 	for _, r := range readings {
 		if len(config.Policy.Paths) > 0 && !slices.Contains(config.Policy.Paths, r.Info.Path) {
 			continue
@@ -134,20 +145,45 @@ func (d *daemon) planUnit(ctx context.Context, r tripplite.Reading) string {
 	state.Path = ""
 	g := &d.fixed.Guard
 	parts := []string{state.String() + "."}
-	left, known := state.RunTimeToEmpty.Get()
-	if known && g.Runtime > 0 {
-		parts = append(parts, fmt.Sprintf("If line power failed now, it would reach the run time limit "+
-			"in about %v at this load.", max(0, left-g.Runtime).Round(time.Second)))
+	if g.Runtime > 0 {
+		parts = append(parts, planRunTime(state, g.Runtime))
+	}
+	if _, known := state.RemainingCapacity.Get(); !known && g.Charge > 0 {
+		parts = append(parts, "It does not say its charge: the charge limit is never reached.")
 	}
 	if b, ok := d.bank.Battery(r.Info.Path); ok && g.Cut != cutNever {
 		does, err := guard.Cut{After: g.CutAfter, For: g.OffFor}.Forecast(ctx, b)
-		if err != nil {
-			parts = append(parts, fmt.Sprintf("As it is now, shutdown.return fails: %v.", err))
-		} else {
+		var refused *tripplite.Error
+		switch {
+		case err == nil:
 			parts = append(parts, "shutdown.return: "+does)
+		case errors.Is(err, tripplite.ErrRefused) && errors.As(err, &refused) && refused.Cause != nil:
+			parts = append(parts, fmt.Sprintf("As it is now, it refuses shutdown.return: %v. It is asked "+
+				"again when the computer goes down.", refused.Cause))
+		default:
+			parts = append(parts, fmt.Sprintf("As it is now, shutdown.return fails: %v.", err))
 		}
 	}
 	return strings.Join(parts, " ")
+}
+
+// planRunTime says when a unit reaches the run time limit.
+func planRunTime(s tripplite.State, limit time.Duration) string {
+	left, known := s.RunTimeToEmpty.Get()
+	onBattery, _ := s.OnBattery()
+	until := max(0, left-limit).Round(time.Second)
+	switch {
+	case !known:
+		return "It does not say its run time: the run time limit is never reached."
+	case until == 0 && onBattery:
+		return "It is at the run time limit."
+	case until == 0:
+		return "If line power failed now, it would be at the run time limit at once."
+	case onBattery:
+		return fmt.Sprintf("It reaches the run time limit in about %v at this load.", until)
+	}
+	return fmt.Sprintf(
+		"If line power failed now, it would reach the run time limit in about %v at this load.", until)
 }
 
 // describeGuard says what the guard of the configuration would do.

@@ -46,10 +46,10 @@ func TestCheckConfigExplainsTheGuardInSentences(t *testing.T) {
   A limit is reached when the UPS rack is on battery, and it has been on battery for 15m, or its ` +
 			`charge is below 30 %, or it has less than 2m of run time left, or it says itself that its ` +
 			`battery is low, or it has been lost on battery for 5m.
-  A power failure is believed when it has lasted 5s. A UPS that is lost while there is line power ` +
-			`never takes the computer down.
-  When that has been so for 10s, the computer goes down. Line power that returns before takes ` +
-			`everything back; after that all is carried through:
+  A power failure, or a limit, is believed when it has lasted 5s. A UPS that is lost while there ` +
+			`is line power never takes the computer down.
+  When a limit has been reached for 10s, the computer goes down. Line power that returns before ` +
+			`takes everything back; after that all is carried through:
   1. The command /usr/local/sbin/stop-guests all runs, for 1m at most.
   2. The UPS is told to switch its load off after 2m and to come back (shutdown.return), for 20s ` +
 			`at most.
@@ -71,8 +71,8 @@ cut_after = "15s"
   A limit is reached when each of the UPSes ups-1-1, ups-1-2 is on battery, and it says itself that ` +
 			`its battery is low.
   A UPS that is lost on battery reaches no limit by that alone.
-  A power failure is believed when it has lasted 5s. A UPS that is lost while there is line power ` +
-			`never takes the computer down.
+  A power failure, or a limit, is believed when it has lasted 5s. A UPS that is lost while there ` +
+			`is line power never takes the computer down.
   Then the computer goes down, and all is carried through, even if line power returns:
   1. Every upsmon of the UPS is told to shut its host down (FSD), and waited for, for 15s at most.
   2. The UPS will be told to switch its load off 15s after the services have stopped, and to come ` +
@@ -114,6 +114,26 @@ func TestThePlanHasRealReadings(t *testing.T) {
 	require.Contains(t, said, "rack: no UPS is at smart1500lcd")
 }
 
+func TestThePlanSaysWhatAUnitDoesNotTellAndWhatItRefuses(t *testing.T) {
+	limits := program.Write(t, t.TempDir(), "tripplited.toml", "[guard]\nruntime = \"10m\"\n")
+	for _, test := range []struct{ capture, want string }{
+		{"smart500rt1u", "It does not say its run time: the run time limit is never reached. As it is " +
+			"now, it refuses shutdown.return: the unit does it only on battery, and there is line power. " +
+			"It is asked again when the computer goes down."},
+		{"smart1500lcd-on-battery", "It reaches the run time limit in about 8m20s at this load."},
+		{"smart1500lcdt", "The other time is off_for: 1m."},
+	} {
+		t.Run(test.capture, func(t *testing.T) {
+			require.Contains(t, runs(t, limits, "--replay="+test.capture, "guard", "plan"), test.want)
+		})
+	}
+}
+
+func TestAPlanWithoutAGuardSaysSo(t *testing.T) {
+	said := runs(t, program.Write(t, t.TempDir(), "tripplited.toml", ""), unit, "guard", "plan")
+	require.Contains(t, said, "There is no [guard] in the configuration")
+}
+
 // dryRun has a unit on battery, whose limit is reached at once.
 const dryRun = `
 state_directory = %q
@@ -145,8 +165,8 @@ func TestADryRunIsInTheLogAndInTheStatus(t *testing.T) {
 	said := runs(t, file, "guard", "status")
 	require.Contains(t, said, "not armed (dry run), done since ")
 	require.Regexp(t, `(?m)^ups-smart1500lcd-on-battery: on battery since .*; on battery for `, said)
-	require.Regexp(t, `(?m)^  1\. hook false: done `, said)
-	require.Regexp(t, `(?m)^  3\. power off: done `, said)
+	require.Regexp(t, `(?m)^  1\. hook false: said `, said)
+	require.Regexp(t, `(?m)^  3\. power off: said `, said)
 	stop()
 	require.Zero(t, <-launched)
 }
@@ -172,7 +192,7 @@ func TestTheStatusTellsTheLastTime(t *testing.T) {
 					At: later.Add(time.Minute), Because: "lost while on battery for 1m"},
 				{Path: "1-3:1.0"},
 			}}},
-		Last: &guard.Status{Since: at, Why: "the battery was low", Steps: []guard.StepStatus{
+		Last: &guard.Status{Armed: true, Since: at, Why: "the battery was low", Steps: []guard.StepStatus{
 			{Name: "hook a", Began: &at, Ended: &later},
 			{Name: "hook b", Began: &at, Ended: &later, Error: "exit status 1"},
 			{Name: "UPS", Began: &later}, {Name: "power off"},

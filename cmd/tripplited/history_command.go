@@ -13,7 +13,7 @@ type exportCommand struct {
 	What string    `enum:"history,events,outages" default:"history" help:"history, events or outages."`
 	UPS  string    `name:"ups" placeholder:"NAME" help:"Of this UPS alone."`
 	From time.Time `format:"2006-01-02" placeholder:"DAY" help:"From this day on, such as 2026-11-24."`
-	To   time.Time `format:"2006-01-02" placeholder:"DAY" help:"Until this day, without it."`
+	To   time.Time `format:"2006-01-02" placeholder:"DAY" help:"Up to this day, which is left out."`
 	File string    `placeholder:"FILE" help:"Of this file, and not of the one that the daemon keeps."`
 }
 

@@ -19,7 +19,7 @@ import (
 
 // cli is the command line.
 type cli struct {
-	Config string   `placeholder:"FILE" help:"Read this TOML file, as deploy/tripplited.toml is one."`
+	Config string   `placeholder:"FILE" help:"Read this TOML file, such as deploy/tripplited.toml."`
 	Replay []string `sep:"none" placeholder:"NAME|FILE" help:"Serve a capture instead; repeatable."`
 
 	Check     bool `name:"check-config" help:"Say what would be done, and exit with 0 or 1."`
@@ -72,7 +72,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "tripplited: %v\n", err)
 		return 1
 	}
-	if err := d.run(ctx, parsed.Command(), &c, stdout); err != nil {
+	if err := d.run(ctx, parsed.Command(), &c, stdout); err != nil && parsed.Command() != "serve" {
+		fmt.Fprintf(stderr, "tripplited: %v\n", err)
+		return 1
+	} else if err != nil {
 		d.log.Error("cannot go on", "err", err)
 		return 1
 	}
