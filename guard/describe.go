@@ -15,8 +15,8 @@ func (c *Config) Describe() []string {
 	}
 	lines = append(lines, c.Policy.describe()...)
 	if c.Warning > 0 {
-		lines = append(lines, fmt.Sprintf("When a limit has been reached for %v, the computer goes down. Line "+
-			"power that returns before takes everything back; after that all is carried through:",
+		lines = append(lines, fmt.Sprintf("When a limit has been reached for %v, the computer goes down. "+
+			"Line power that returns before takes everything back; after that all is carried through:",
 			span(c.Warning)))
 	} else {
 		lines = append(lines,

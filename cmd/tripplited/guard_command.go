@@ -13,6 +13,7 @@ import (
 
 	"github.com/tripplite-go/tripplite"
 	"github.com/tripplite-go/tripplite/guard"
+	"github.com/tripplite-go/tripplite/internal/events"
 	"github.com/tripplite-go/tripplite/internal/serve"
 )
 
@@ -171,7 +172,7 @@ func (d *daemon) planUnit(ctx context.Context, r tripplite.Reading) string {
 func planRunTime(s tripplite.State, limit time.Duration) string {
 	left, known := s.RunTimeToEmpty.Get()
 	onBattery, _ := s.OnBattery()
-	until := max(0, left-limit).Round(time.Second)
+	until := max(0, left-limit)
 	switch {
 	case !known:
 		return "It does not say its run time: the run time limit is never reached."
@@ -180,10 +181,11 @@ func planRunTime(s tripplite.State, limit time.Duration) string {
 	case until == 0:
 		return "If line power failed now, it would be at the run time limit at once."
 	case onBattery:
-		return fmt.Sprintf("It reaches the run time limit in about %v at this load.", until)
+		return fmt.Sprintf("It reaches the run time limit in about %s at this load.",
+			events.DurationText(until))
 	}
-	return fmt.Sprintf(
-		"If line power failed now, it would reach the run time limit in about %v at this load.", until)
+	return fmt.Sprintf("If line power failed now, it would reach the run time limit in about %s at "+
+		"this load.", events.DurationText(until))
 }
 
 // describeGuard says what the guard of the configuration would do.

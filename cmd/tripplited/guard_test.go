@@ -106,7 +106,7 @@ func TestThePlanHasRealReadings(t *testing.T) {
 	file := program.Write(t, t.TempDir(), "tripplited.toml", guarded)
 	said := runs(t, file, unit, "guard", "plan")
 	require.Contains(t, said, "rack: on line power, charge 100 %, runtime 16 min 44 s, load 36 %")
-	require.Contains(t, said, "it would reach the run time limit in about 14m44s at this load")
+	require.Contains(t, said, "it would reach the run time limit in about 14 min 44 s at this load")
 	require.Contains(t, said, "shutdown.return: Sets auto restart and switches the load off")
 	require.Contains(t, said, "The UPS is told to switch its load off after 2m")
 
@@ -120,7 +120,7 @@ func TestThePlanSaysWhatAUnitDoesNotTellAndWhatItRefuses(t *testing.T) {
 		{"smart500rt1u", "It does not say its run time: the run time limit is never reached. As it is " +
 			"now, it refuses shutdown.return: the unit does it only on battery, and there is line power. " +
 			"It is asked again when the computer goes down."},
-		{"smart1500lcd-on-battery", "It reaches the run time limit in about 8m20s at this load."},
+		{"smart1500lcd-on-battery", "It reaches the run time limit in about 8 min 20 s at this load."},
 		{"smart1500lcdt", "The other time is off_for: 1m."},
 	} {
 		t.Run(test.capture, func(t *testing.T) {
