@@ -37,7 +37,11 @@ func (d *daemon) describeStatus(kept guard.Kept, now time.Time) string {
 	if !s.Armed {
 		armed = "not armed (dry run)"
 	}
-	fmt.Fprintf(&text, "%s, %s since %s; written %s\n", armed, s.Phase, stamp(s.Since), stamp(kept.Written))
+	fmt.Fprintf(&text, "%s, %s", armed, s.Phase)
+	if !s.Since.IsZero() { // else since the daemon was started
+		fmt.Fprintf(&text, " since %s", stamp(s.Since))
+	}
+	fmt.Fprintf(&text, "; written %s\n", stamp(kept.Written))
 	if s.Why != "" {
 		fmt.Fprintln(&text, s.Why)
 	}

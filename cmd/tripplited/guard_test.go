@@ -212,6 +212,13 @@ The last time, 2026-11-24 03:00:00: the battery was low
 `, said)
 }
 
+func TestTheStatusOfAGuardThatHasOnlyWatchedHasNoTime(t *testing.T) {
+	at := time.Date(2026, 11, 24, 3, 0, 0, 0, time.Local)
+	said := (&daemon{}).describeStatus(
+		guard.Kept{Written: at, Status: guard.Status{Phase: guard.Watching}}, at)
+	require.Equal(t, "not armed (dry run), watching; written 2026-11-24 03:00:00\n", said)
+}
+
 func TestKillPowerWithoutAFileDoesNothing(t *testing.T) {
 	t.Setenv("RUNTIME_DIRECTORY", t.TempDir())
 	require.Empty(t, runs(t, program.Write(t, t.TempDir(), "tripplited.toml", ""), "--kill-power"))
