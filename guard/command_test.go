@@ -4,7 +4,6 @@ package guard
 
 import (
 	"context"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,8 +12,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 )
-
-var discard = slog.New(slog.DiscardHandler)
 
 func TestAHookFindsWhyInItsEnvironment(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "why")

@@ -106,7 +106,7 @@ type Guard struct {
 
 	mute map[string]bool // the units that discharge and have never said whether there is line power
 
-	warned  time.Time // since when there is a Warning, also of an earlier run; zero while there is none
+	warned  time.Time // since when there is a Warning, also of an earlier run; zero without one
 	off     time.Time // since when the limit is not reached in the Warning; zero while it is
 	running sync.WaitGroup
 	stepped chan int // the number of a step that has ended

@@ -22,6 +22,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+var discard = slog.New(slog.DiscardHandler)
+
 const path = "1-1:1.0" // of every UPS that a test makes, unless it says otherwise
 
 // boot is a clock of a computer that has booted with the bubble.

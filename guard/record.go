@@ -139,8 +139,8 @@ func sameSteps(was, is []StepStatus) bool {
 	return true
 }
 
-// upcoming returns the number of the step with which to go on: the first that was not begun. The last
-// one is done again if it was interrupted, since nothing comes after it.
+// upcoming returns the number of the step with which to go on: the first that was not begun. The
+// last one is done again if it was interrupted, since nothing comes after it.
 func upcoming(steps []StepStatus) int {
 	n := 0
 	for n < len(steps) && steps[n].Began != nil {

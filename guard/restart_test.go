@@ -196,7 +196,8 @@ func (h *house) late() (file string, kill func() error) {
 	h.config.Steps[1] = LateCut(h.bank, func() []string { return []string{path, path} },
 		Cut{After: 15 * time.Second, For: time.Minute}, file, 20*time.Second)
 	return file, func() error {
-		return killPower(h.t.Context(), file, func([]string) Source { return h.bank }, h.config.Log, h.clock)
+		open := func([]string) Source { return h.bank }
+		return killPower(h.t.Context(), file, open, h.config.Log, h.clock)
 	}
 }
 
@@ -382,4 +383,36 @@ func TestATimeThatTheUnitNeverTakesIsFoundBeforehand(t *testing.T) {
 			require.ErrorContains(h.t, err, want)
 		}
 	})
+}
+
+// The steps of another configuration are other steps.
+func TestAShutdownWithOtherStepsBeginsAnew(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*house)
+		want   []string
+	}{
+		{"fewer", func(h *house) { h.config.Steps = h.config.Steps[2:] },
+			[]string{"(warning)", "(acting)", "power off", "(done)"}},
+		{"another", func(h *house) { h.config.Steps[0] = h.step("other", time.Second) },
+			[]string{"(warning)", "(acting)", "other", "power off", "(done)"}},
+		{"none", func(h *house) { h.config.Steps = nil }, []string{"(warning)", "(acting)", "(done)"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inHouse(t, "smart1500lcd", func(h *house) {
+				h.config.Steps[0] = h.step("hook", 30*time.Second)
+				h.start()
+				h.ups.PowerFailure()
+				h.pass(5*time.Minute + 20*time.Second)
+				require.Equal(h.t, all[:3], h.happened())
+				test.change(h)
+				h.again(time.Second)
+				h.pass(20 * time.Second)
+				require.Equal(h.t, test.want, h.happened())
+				kept, err := ReadFile(h.config.File)
+				require.NoError(h.t, err)
+				require.Equal(h.t, Acting, kept.Last.Phase, "what was begun before is kept")
+			})
+		})
+	}
 }

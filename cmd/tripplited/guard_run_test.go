@@ -217,7 +217,8 @@ func TestWhatIsNotThereIsSaidAtTheStart(t *testing.T) {
 	d.fixed.Guard.Cut, d.fixed.Guard.CutAfter = cutEarly, 30*time.Hour
 	d.fixed.Guard.Units = []string{port}
 	d.bank = tripplitetest.NewBank(t, tripplitetest.NewUPS(t, "smart1500lcd"))
-	require.Contains(t, strings.Join(d.unitWarnings(t.Context()), "\n"), "goes off after 5s to 18h12m14s, and not after 30h0m0s")
+	said = strings.Join(d.unitWarnings(t.Context()), "\n")
+	require.Contains(t, said, "goes off after 5s to 18h12m14s, and not after 30h0m0s")
 
 	d.bank, d.fixed.Guard.Units = tripplitetest.NewBank(t), nil
 	require.Equal(t, []string{"no UPS is attached"}, d.unitWarnings(t.Context()))

@@ -30,7 +30,8 @@ func TestThePowerOffAsksNobody(t *testing.T) {
 
 func TestARefusalIsTold(t *testing.T) {
 	logindtest.Bus(t)
-	f := &logindtest.Fake{Refuse: dbus.NewError("org.freedesktop.DBus.Error.AccessDenied", []any{"Permission denied"})}
+	f := &logindtest.Fake{Refuse: dbus.NewError(
+		"org.freedesktop.DBus.Error.AccessDenied", []any{"Permission denied"})}
 	f.Serve(t, 0)
 	require.EqualError(t, PowerOff(t.Context()), "logind: PowerOff: Permission denied")
 	_, err := Ask(t.Context())
