@@ -95,6 +95,9 @@ type battery = *tripplite.Battery
 
 // each does something with several units side by side, and with each of them once.
 func each(paths []string, do func(path string) error) error {
+	if len(paths) == 0 {
+		return tripplite.ErrNotFound // that nobody was told is no success
+	}
 	paths = slices.Compact(slices.Sorted(slices.Values(paths)))
 	errs := make([]error, len(paths))
 	var all sync.WaitGroup

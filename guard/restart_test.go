@@ -416,3 +416,14 @@ func TestAShutdownWithOtherStepsBeginsAnew(t *testing.T) {
 		})
 	}
 }
+
+func TestThatNoUnitIsKnownIsNoSuccess(t *testing.T) {
+	none := func() []string { return nil }
+	s := &Situation{guard: New(nil, Config{})}
+	for _, step := range []Step{
+		CutLoad(nil, none, Cut{After: time.Minute}, 0), LateCut(nil, none, Cut{}, "nowhere", 0),
+	} {
+		require.ErrorIs(t, step.Do(t.Context(), s), tripplite.ErrNotFound)
+	}
+	require.False(t, s.guard.Status().Cuts)
+}
