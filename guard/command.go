@@ -3,6 +3,7 @@ package guard
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,7 +21,9 @@ func runCommand(ctx context.Context, command []string, env ...string) error {
 	c.Stdout, c.Stderr = &output, &output
 	killAll(c)
 	c.WaitDelay = grace / 2
-	if err := c.Run(); err != nil {
+	// What it leaves running in the background may hold its output open: it has ended well all the
+	// same.
+	if err := c.Run(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
 		if text := bytes.TrimSpace(output.text); len(text) > 0 {
 			return fmt.Errorf("%w: %s", err, text)
 		}

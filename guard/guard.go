@@ -71,10 +71,14 @@ const (
 
 // Status is what a Guard does now.
 type Status struct {
-	Phase    Phase        `json:"phase"`
-	Since    time.Time    `json:"since"` // of Phase
-	Armed    bool         `json:"armed"`
-	Why      string       `json:"why,omitempty"` // the Guard acts, or would
+	Phase Phase     `json:"phase"`
+	Since time.Time `json:"since"` // of Phase
+	Armed bool      `json:"armed"`
+	Why   string    `json:"why,omitempty"` // the Guard acts, or would
+	// Cuts says that a UPS has been told to cut the load, or may have been.
+	Cuts bool `json:"cuts,omitempty"`
+	// Warnings are what a person should know beforehand: see [Guard.Warn].
+	Warnings []string     `json:"warnings,omitempty"`
 	Decision Decision     `json:"decision"`
 	Steps    []StepStatus `json:"steps"`
 }
@@ -102,13 +106,16 @@ type Guard struct {
 
 	mute map[string]bool // the units that discharge and have never said whether there is line power
 
+	warned  time.Time // since when there is a Warning, also of an earlier run; zero without one
 	off     time.Time // since when the limit is not reached in the Warning; zero while it is
 	running sync.WaitGroup
-	stepped chan int   // the number of a step that has ended
-	plan    *Situation // of the steps under way
+	stepped chan int // the number of a step that has ended
 	written time.Time
 	told    time.Time // the log how it stands
 	failed  string    // why the file could not be written
+	save    func(file string, v any) error
+	saving  chan error // of a write that hangs; nil while none does
+	unkept  bool       // the Warnings are not in the file yet; guarded by mu
 }
 
 // New makes a Guard, which does nothing before [Guard.Run].
@@ -124,7 +131,7 @@ func New(source Source, config Config) *Guard {
 	}
 	g := &Guard{
 		config: config, source: source, log: config.Log, clock: systemClock{},
-		stepped: make(chan int, 1), mute: map[string]bool{},
+		stepped: make(chan int, 1), mute: map[string]bool{}, save: writeFile,
 	}
 	g.status = Status{Phase: Watching, Armed: config.Armed, Steps: waiting(config.Steps)}
 	return g
@@ -151,6 +158,13 @@ func (g *Guard) Status() Status {
 	return s
 }
 
+// Warn replaces the Warnings of the Status, which outlast this program in its file.
+func (g *Guard) Warn(texts []string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.status.Warnings, g.unkept = slices.Clone(texts), true
+}
+
 const (
 	tick = time.Second
 	// keepEvery is how often what is known is written while there is no line power.
@@ -166,7 +180,9 @@ func (g *Guard) Run(ctx context.Context) error {
 	defer g.running.Wait()
 	defer stop()
 	g.resume(time.Now())
-	if g.status.Phase == Acting && !g.begin(ctx, begun(g.status.Steps)) {
+	if s := g.Status(); s.Phase != Acting {
+		g.undo()
+	} else if !g.begin(ctx, upcoming(s.Steps)) {
 		g.enter(Done, time.Now())
 	}
 	readings, ended := make(chan tripplite.Reading), make(chan error, 1)
@@ -203,7 +219,22 @@ func (g *Guard) Run(ctx context.Context) error {
 		case err := <-ended:
 			return err
 		}
-		g.decide(ctx, time.Now())
+		if ctx.Err() == nil {
+			g.decide(ctx, time.Now())
+		}
+	}
+}
+
+// undo takes back what the steps of an earlier run left for the end of a shutdown that did not
+// come.
+func (g *Guard) undo() {
+	for _, s := range g.config.Steps {
+		if s.undo == nil {
+			continue
+		}
+		if err := s.undo(); err != nil {
+			g.log.Error("a step could not be taken back", "name", s.Name, "err", err)
+		}
 	}
 }
 
@@ -214,9 +245,15 @@ func (g *Guard) decide(ctx context.Context, now time.Time) {
 	different := outline(d) != outline(g.status.Decision)
 	g.status.Decision = d
 	phase, since := g.status.Phase, g.status.Since
+	ended := len(g.status.Steps) == 0 || g.status.Steps[len(g.status.Steps)-1].Ended != nil
+	unkept := g.unkept
 	g.mu.Unlock()
+	outage := slices.ContainsFunc(d.Units, func(u Unit) bool { return u.OnBattery })
 	switch phase {
 	case Watching:
+		if !outage {
+			g.warned = time.Time{}
+		}
 		if d.Act {
 			g.off = time.Time{}
 			g.because(d.Why)
@@ -244,19 +281,18 @@ func (g *Guard) decide(ctx context.Context, now time.Time) {
 		case !g.config.Armed && linePower(d):
 			g.reset(now)
 			return
-		case g.config.Armed && now.Sub(since) >= again && len(g.config.Steps) > 0:
+		case g.config.Armed && ended && now.Sub(since) >= again && len(g.config.Steps) > 0:
 			g.log.Warn("the computer is still up: the last step is done again")
 			g.enter(Done, now)
 			g.begin(ctx, len(g.config.Steps)-1)
 			return
 		}
 	}
-	outage := slices.ContainsFunc(d.Units, func(u Unit) bool { return u.OnBattery })
 	if different || outage && now.Sub(g.told) >= tellEvery {
 		g.told = now
 		g.log.Info(d.Why, next(d, now)...)
 	}
-	if different || outage && now.Sub(g.written) >= keepEvery {
+	if different || unkept || outage && now.Sub(g.written) >= keepEvery {
 		g.keep(now)
 	}
 }
@@ -296,7 +332,7 @@ func (g *Guard) because(why string) {
 // reset begins anew after a dry run.
 func (g *Guard) reset(now time.Time) {
 	g.mu.Lock()
-	g.status.Steps = waiting(g.config.Steps)
+	g.status.Steps, g.status.Cuts = waiting(g.config.Steps), false
 	g.mu.Unlock()
 	g.enter(Watching, now)
 }
@@ -306,8 +342,14 @@ func (g *Guard) enter(phase Phase, now time.Time) {
 	g.mu.Lock()
 	before := g.status.Phase
 	g.status.Phase, g.status.Since = phase, now
-	if phase == Watching {
-		g.status.Why = ""
+	switch phase {
+	case Watching:
+		g.status.Why, g.warned = "", time.Time{}
+	case Warning:
+		if g.warned.IsZero() {
+			g.warned = now
+		}
+		g.status.Since = g.warned // a restart of the program does not begin it anew
 	}
 	why := g.status.Why
 	g.mu.Unlock()
@@ -335,7 +377,7 @@ func (g *Guard) enter(phase Phase, now time.Time) {
 // act begins the steps.
 func (g *Guard) act(ctx context.Context, now time.Time) {
 	g.mu.Lock()
-	g.status.Steps = waiting(g.config.Steps)
+	g.status.Steps, g.status.Cuts = waiting(g.config.Steps), false
 	g.mu.Unlock()
 	g.enter(Acting, now)
 	if !g.begin(ctx, 0) {
@@ -343,21 +385,21 @@ func (g *Guard) act(ctx context.Context, now time.Time) {
 	}
 }
 
-// begin begins the step with a number, if there is one.
+// begin begins the step with a number, if there is one. Once ctx is done it begins none: one that
+// is begun is not begun again by the next run.
 func (g *Guard) begin(ctx context.Context, i int) bool {
+	if ctx.Err() != nil {
+		return true
+	}
 	if i >= len(g.config.Steps) {
 		return false
-	}
-	if g.plan == nil {
-		g.plan = &Situation{guard: g}
 	}
 	step, now := g.config.Steps[i], time.Now()
 	g.mark(i, func(s *StepStatus) { s.Began, s.Ended, s.Error = &now, nil, "" })
 	g.keep(now) // before it begins: it is never begun twice
 	g.log.Warn("step", "name", step.Name, "does", step.Does, "at most", step.Timeout)
-	situation := g.plan
 	g.running.Go(func() {
-		err := step.run(ctx, situation, g.config.Armed)
+		err := step.run(ctx, &Situation{guard: g}, g.config.Armed)
 		ended := time.Now()
 		g.mark(i, func(s *StepStatus) {
 			s.Ended = &ended

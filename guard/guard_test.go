@@ -22,6 +22,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+var discard = slog.New(slog.DiscardHandler)
+
 const path = "1-1:1.0" // of every UPS that a test makes, unless it says otherwise
 
 // boot is a clock of a computer that has booted with the bubble.
@@ -46,6 +48,8 @@ type house struct {
 	guard  *Guard
 	stop   func()
 	refuse error // of the power off
+	source Source
+	save   func(string, any) error // nil is that of the Guard
 }
 
 func (h *house) note(what string) {
@@ -106,6 +110,7 @@ func inHouse(t *testing.T, capture string, f func(*house)) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &house{t: t, ups: tripplitetest.NewUPS(t, capture), clock: &boot{"boot", time.Now()}}
 		h.bank = tripplitetest.NewBank(t, h.ups)
+		h.source = h.bank
 		h.config = Config{
 			Policy: Policy{Hold: 5 * time.Second, Limits: minutes},
 			Armed:  true, Warning: 10 * time.Second,
@@ -131,8 +136,12 @@ func inHouse(t *testing.T, capture string, f func(*house)) {
 // start starts the Guard. The UPS has been read when it returns.
 func (h *house) start() {
 	ctx, cancel := context.WithCancel(h.t.Context())
-	h.guard = New(h.bank, h.config)
+	h.guard = New(h.source, h.config)
 	h.guard.clock = h.clock
+	if h.save != nil {
+		h.guard.save = h.save
+	}
+	go h.guard.Status() // may be asked for at any time
 	ended := make(chan error, 1)
 	go func() { ended <- h.guard.Run(ctx) }()
 	h.stop = func() {

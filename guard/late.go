@@ -20,42 +20,61 @@ type lateFile struct {
 }
 
 // LateCut makes the step that leaves a file for [KillPower], by which the units are told to cut the
-// load once the computer has all but gone down. A unit that would refuse now is left out.
+// load once the computer has all but gone down. A unit that would refuse now is left out, and one
+// that cannot be asked is tried then.
 func LateCut(
 	source Source, paths func() []string, c Cut, file string, timeout time.Duration,
 ) Step {
 	does := fmt.Sprintf("The UPS will be told to switch its load off %v after the services have "+
 		"stopped, and to come back (shutdown.return)", span(c.After))
-	ask := func(ctx context.Context) (able []string, err error) {
-		var mu sync.Mutex
-		err = each(source, paths(), func(b battery) error {
+	forecast := func(ctx context.Context) func(battery) error {
+		return func(b battery) error {
 			_, err := c.Forecast(ctx, b)
-			if err == nil {
-				mu.Lock()
-				defer mu.Unlock()
-				able = append(able, b.Info().Path)
-			}
 			return err
-		})
-		return able, err
+		}
 	}
 	return Step{
-		Name: "UPS", Does: does, Timeout: timeout,
+		Name: "UPS", Does: does, Timeout: timeout, cuts: true,
 		Do: func(ctx context.Context, s *Situation) error {
-			able, err := ask(ctx)
-			if len(able) == 0 {
+			var mu sync.Mutex
+			var told []string
+			able := false
+			err := each(paths(), func(path string) error {
+				err := patiently(ctx, source, path, forecast(ctx))
+				mu.Lock()
+				defer mu.Unlock()
+				if err == nil || !isFinal(err) {
+					able = able || err == nil
+					told = append(told, path)
+				}
+				return err
+			})
+			if len(told) == 0 {
 				return err
 			}
 			boot, _ := s.guard.clock.now()
-			if writeErr := writeFile(file, lateFile{boot, able, c}); writeErr != nil {
+			if writeErr := writeFile(file, lateFile{boot, told, c}); writeErr != nil {
 				return errors.Join(err, writeErr)
 			}
-			s.Cut()
+			if able {
+				s.Cut()
+			}
 			return err
 		},
 		Try: func(ctx context.Context, _ *Situation) (string, error) {
-			_, err := ask(ctx)
-			return does, err
+			return does, each(paths(), func(path string) error {
+				b, err := find(source, path)
+				if err != nil {
+					return err
+				}
+				return forecast(ctx)(b)
+			})
+		},
+		undo: func() error {
+			if err := os.Remove(file); !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			return nil
 		},
 	}
 }
@@ -90,7 +109,6 @@ func killPower(
 		return fmt.Errorf("%s is of an earlier boot of this computer", file)
 	}
 	log.Warn("the UPS is told to cut the load", "paths", f.Paths, "after", f.Cut.After)
-	return each(open(f.Paths), f.Paths, func(b battery) error {
-		return f.Cut.tell(ctx, b, &Situation{})
-	})
+	source := open(f.Paths)
+	return each(f.Paths, func(path string) error { return f.Cut.tell(ctx, source, path) })
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -35,6 +36,11 @@ func (c Cut) order(
 				order.For = c.For
 				does += fmt.Sprintf(" The other time is off_for: %s.", span(c.For))
 			}
+			// A unit that refuses for now must not hide a time that it never takes.
+			if t := info.After; c.After < t.Least || c.After > t.Most {
+				return order, "", fmt.Errorf("%w: the load goes off after %v to %v, and not after %v",
+					tripplite.ErrRefused, t.Least, t.Most, c.After)
+			}
 		}
 	}
 	return order, does, nil
@@ -57,18 +63,28 @@ func CutLoad(source Source, paths func() []string, c Cut, timeout time.Duration)
 		"The UPS is told to switch its load off after %v and to come back (shutdown.return)",
 		span(c.After))
 	return Step{
-		Name: "UPS", Does: does, Timeout: timeout, Needs: c.After,
+		Name: "UPS", Does: does, Timeout: timeout, Needs: c.After, cuts: true,
 		Do: func(ctx context.Context, s *Situation) error {
-			return each(source, paths(), func(b battery) error { return c.tell(ctx, b, s) })
+			return each(paths(), func(path string) error {
+				err := c.tell(ctx, source, path)
+				if err == nil || errors.Is(err, tripplite.ErrUncertain) {
+					s.Cut() // the load is about to go, or may be
+				}
+				return err
+			})
 		},
 		Try: func(ctx context.Context, _ *Situation) (string, error) {
 			var mu sync.Mutex
 			texts := []string{does}
-			err := each(source, paths(), func(b battery) error {
+			err := each(paths(), func(path string) error {
+				b, err := find(source, path)
+				if err != nil {
+					return err
+				}
 				text, err := c.Forecast(ctx, b)
 				mu.Lock()
 				defer mu.Unlock()
-				texts = append(texts, b.Info().Path+": "+text)
+				texts = append(texts, path+": "+text)
 				return err
 			})
 			return strings.Join(texts, ". "), err
@@ -78,18 +94,17 @@ func CutLoad(source Source, paths func() []string, c Cut, timeout time.Duration)
 
 type battery = *tripplite.Battery
 
-// each does something with several units side by side.
-func each(source Source, paths []string, do func(battery) error) error {
+// each does something with several units side by side, and with each of them once.
+func each(paths []string, do func(path string) error) error {
+	if len(paths) == 0 {
+		return tripplite.ErrNotFound // that nobody was told is no success
+	}
+	paths = slices.Compact(slices.Sorted(slices.Values(paths)))
 	errs := make([]error, len(paths))
 	var all sync.WaitGroup
 	for i, path := range paths {
-		b, ok := source.Battery(path)
-		if !ok {
-			errs[i] = fmt.Errorf("%s: %w", path, tripplite.ErrNotFound)
-			continue
-		}
 		all.Go(func() {
-			if err := do(b); err != nil {
+			if err := do(path); err != nil {
 				errs[i] = fmt.Errorf("%s: %w", path, err)
 			}
 		})
@@ -98,24 +113,35 @@ func each(source Source, paths []string, do func(battery) error) error {
 	return errors.Join(errs...)
 }
 
-// tell gives a unit the command. It is given again only where nothing was written, as to a unit
-// that has just left the bus.
-func (c Cut) tell(ctx context.Context, b battery, s *Situation) error {
-	for {
+func find(source Source, path string) (battery, error) {
+	b, ok := source.Battery(path)
+	if !ok {
+		return nil, tripplite.ErrNotFound
+	}
+	return b, nil
+}
+
+// tell gives a unit the command.
+func (c Cut) tell(ctx context.Context, source Source, path string) error {
+	return patiently(ctx, source, path, func(b battery) error {
 		order, _, err := c.order(ctx, b)
-		if err == nil {
-			err = b.Do(ctx, order)
-		}
-		if err == nil || errors.Is(err, tripplite.ErrUncertain) {
-			s.Cut() // the load is about to go, or may be
+		if err != nil {
 			return err
 		}
-		for _, final := range []error{
-			tripplite.ErrRefused, tripplite.ErrIgnored, tripplite.ErrUnsupported, tripplite.ErrClosed,
-		} {
-			if errors.Is(err, final) {
-				return err
-			}
+		return b.Do(ctx, order)
+	})
+}
+
+// patiently does something with a unit, and again only where nothing was written, as to a unit that
+// has just left the bus or has not been found yet.
+func patiently(ctx context.Context, source Source, path string, do func(battery) error) error {
+	for {
+		b, err := find(source, path)
+		if err == nil {
+			err = do(b)
+		}
+		if err == nil || isFinal(err) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -123,4 +149,17 @@ func (c Cut) tell(ctx context.Context, b battery, s *Situation) error {
 		case <-time.After(retry):
 		}
 	}
+}
+
+// isFinal reports whether an error is one after which a command is not given again.
+func isFinal(err error) bool {
+	for _, final := range []error{
+		tripplite.ErrUncertain, tripplite.ErrRefused, tripplite.ErrIgnored, tripplite.ErrUnsupported,
+		tripplite.ErrClosed,
+	} {
+		if errors.Is(err, final) {
+			return true
+		}
+	}
+	return false
 }

@@ -26,6 +26,7 @@ type record struct {
 	Written time.Time     `json:"written"`
 	Status  Status        `json:"status"`
 	Outages []keptOutage  `json:"outages,omitempty"`
+	Warned  time.Duration `json:"warned,omitempty"` // since when there is a Warning
 	// Last is what was done the last time that the computer went down.
 	Last *Status `json:"last,omitempty"`
 }
@@ -79,9 +80,7 @@ func (g *Guard) resume(now time.Time) {
 	g.file.Last = r.Last
 	boot, since := g.clock.now()
 	if boot == "" || boot != r.Boot || since < r.Clock || since-r.Clock > oldest {
-		if r.Status.Phase == Acting || r.Status.Phase == Done {
-			g.file.Last = &r.Status
-		}
+		g.last(r.Status)
 		return
 	}
 	at := func(t time.Duration) time.Time { return now.Add(t - since) }
@@ -90,15 +89,41 @@ func (g *Guard) resume(now time.Time) {
 			"path", o.Path, "since", at(o.Since).Round(time.Second))
 		g.config.Policy.Resume(Outage{Path: o.Path, Since: at(o.Since), Seen: at(o.Seen)})
 	}
-	switch r.Status.Phase {
-	case Acting:
-		if r.Status.Armed && g.config.Armed && sameSteps(r.Status.Steps, g.status.Steps) {
-			g.status = r.Status
-			g.log.Warn("going on with taking the computer down", "why", r.Status.Why)
-		}
-	case Done: // somebody kept the computer up: a limit that is still reached begins anew
-		g.file.Last = &r.Status
+	if r.Warned > 0 && r.Warned <= since && r.Status.Armed == g.config.Armed {
+		g.warned = at(r.Warned)
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if r.Status.Phase == Acting && r.Status.Armed && g.config.Armed &&
+		sameSteps(r.Status.Steps, g.status.Steps) {
+		r.Status.Warnings = g.status.Warnings
+		g.status = r.Status
+		g.status.Cuts = g.status.Cuts || g.mayCut(g.status.Steps)
+		g.status.Decision.Act = false // nobody has looked yet
+		for i := range g.status.Decision.Units {
+			g.status.Decision.Units[i].Known = false
+		}
+		g.log.Warn("going on with taking the computer down", "why", r.Status.Why)
+		return
+	}
+	g.last(r.Status) // somebody kept the computer up: a limit that is still reached begins anew
+}
+
+// last notes what an earlier run did, if it took the computer down.
+func (g *Guard) last(s Status) {
+	if s.Armed && (s.Phase == Acting || s.Phase == Done) {
+		g.file.Last = &s
+	}
+}
+
+// mayCut reports whether a step that cuts the load was interrupted: a UPS may have been told.
+func (g *Guard) mayCut(steps []StepStatus) bool {
+	for i, s := range steps {
+		if g.config.Steps[i].cuts && s.Began != nil && s.Ended == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // sameSteps reports whether the steps are still those that were begun.
@@ -114,11 +139,15 @@ func sameSteps(was, is []StepStatus) bool {
 	return true
 }
 
-// begun returns how many steps have been begun.
-func begun(steps []StepStatus) int {
+// upcoming returns the number of the step with which to go on: the first that was not begun. The
+// last one is done again if it was interrupted, since nothing comes after it.
+func upcoming(steps []StepStatus) int {
 	n := 0
 	for n < len(steps) && steps[n].Began != nil {
 		n++
+	}
+	if n > 0 && n == len(steps) && steps[n-1].Ended == nil {
+		return n - 1
 	}
 	return n
 }
@@ -129,17 +158,49 @@ func (g *Guard) keep(now time.Time) {
 		return
 	}
 	g.written = now
+	g.mu.Lock()
+	g.unkept = false
+	g.mu.Unlock()
 	r := record{Written: now, Status: g.Status(), Last: g.file.Last}
 	r.Boot, r.Clock = g.clock.now()
 	at := func(t time.Time) time.Duration { return r.Clock - now.Sub(t) }
 	for _, o := range g.config.Policy.Outages() {
 		r.Outages = append(r.Outages, keptOutage{o.Path, at(o.Since), at(o.Seen)})
 	}
-	err := writeFile(g.config.File, r)
+	if !g.warned.IsZero() {
+		r.Warned = at(g.warned)
+	}
+	err := g.write(r)
 	if text := fmt.Sprint(err); err != nil && text != g.failed {
 		g.log.Error("what is known cannot be kept: a restart would begin anew", "err", err)
 	}
 	g.failed = fmt.Sprint(err)
+}
+
+// saveTimeout is how long a write of the file is waited for.
+const saveTimeout = 2 * time.Second
+
+var errHangs = errors.New("the disk hangs")
+
+// write writes the file, and leaves a write that hangs behind.
+func (g *Guard) write(r record) error {
+	if g.saving != nil {
+		select {
+		case <-g.saving:
+			g.saving = nil
+		default:
+			return errHangs
+		}
+	}
+	saved := make(chan error, 1)
+	go func() { saved <- g.save(g.config.File, r) }()
+	select {
+	case err := <-saved:
+		return err
+	case <-time.After(saveTimeout):
+		g.saving = saved
+		return errHangs
+	}
 }
 
 // writeFile writes a file anew, which is then whole on disk: the old one or the new one.

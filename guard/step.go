@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -23,6 +22,9 @@ type Step struct {
 	Do func(ctx context.Context, s *Situation) error
 	// Try says in a dry run what Do would do just now, and touches nothing; nil where Does says it.
 	Try func(ctx context.Context, s *Situation) (string, error)
+
+	cuts bool         // it may have a UPS cut the load
+	undo func() error // takes back what it left for a shutdown that did not come; nil where nothing is
 }
 
 // errLate is that of a step which has not ended in its time.
@@ -56,6 +58,9 @@ func (s *Step) run(ctx context.Context, situation *Situation, armed bool) error 
 	case err := <-done:
 		return errors.Join(context.Cause(ctx), err)
 	case <-time.After(grace):
+		if s.cuts && armed {
+			situation.Cut() // it may be about to write
+		}
 		return context.Cause(ctx)
 	}
 }
@@ -77,42 +82,53 @@ func (s *Step) try(ctx context.Context, situation *Situation) error {
 }
 
 // Situation is what the steps of one shutdown know.
-type Situation struct {
-	guard *Guard
-
-	mu   sync.Mutex
-	told bool // a UPS that it cuts the load, so that the power comes back
-}
+type Situation struct{ guard *Guard }
 
 // Why returns why the computer goes down.
 func (s *Situation) Why() string { return s.guard.Status().Why }
 
-// LinePower reports whether there is line power again: every unit is there and says so.
-func (s *Situation) LinePower() bool { return linePower(s.guard.Status().Decision) }
-
 // Cut notes that a UPS has been told to cut the load, or may have been.
 func (s *Situation) Cut() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.told = true
+	s.guard.mu.Lock()
+	defer s.guard.mu.Unlock()
+	s.guard.status.Cuts = true
 }
 
-func (s *Situation) cuts() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.told
+// restarts reports whether nothing would switch the computer on again if it were powered off: there
+// is line power, and no UPS cuts the load. Line power that has just come back is waited for until
+// it is believed.
+func (s *Situation) restarts(ctx context.Context, most time.Duration) bool {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	most = min(most, s.guard.config.Policy.Hold+2*tick)
+	for began := time.Now(); ; {
+		now := s.guard.Status()
+		if now.Cuts || linePower(now.Decision) {
+			return !now.Cuts
+		}
+		if now.Decision.Act || time.Since(began) >= most {
+			return false
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-ticker.C:
+		}
+	}
 }
 
 // PowerOff makes the step that ends the computer. If there is line power again and no UPS has been
 // told to cut the load, nothing would switch the computer on again: it is restarted instead.
 // Where reboot is nil it is not.
 func PowerOff(off, reboot func(context.Context) error, timeout time.Duration) Step {
-	restarts := func(s *Situation) bool { return reboot != nil && !s.cuts() && s.LinePower() }
+	restarts := func(ctx context.Context, s *Situation) bool {
+		return reboot != nil && s.restarts(ctx, timeout/2)
+	}
 	return Step{
 		Name: "power off", Does: "The system is asked to power off", Timeout: timeout,
 		Do: func(ctx context.Context, s *Situation) error {
 			act := off
-			if restarts(s) {
+			if restarts(ctx, s) {
 				s.guard.log.Warn("there is line power again, and no UPS cuts the load: " +
 					"the computer restarts instead of going off, since nothing would switch it on")
 				act = reboot
@@ -130,8 +146,8 @@ func PowerOff(off, reboot func(context.Context) error, timeout time.Duration) St
 				}
 			}
 		},
-		Try: func(_ context.Context, s *Situation) (string, error) {
-			if restarts(s) {
+		Try: func(ctx context.Context, s *Situation) (string, error) {
+			if restarts(ctx, s) {
 				return "The system is asked to restart, since there is line power again", nil
 			}
 			return "The system is asked to power off", nil

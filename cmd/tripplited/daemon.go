@@ -59,6 +59,11 @@ func (d *daemon) load() error {
 	if err := web.Validate(c.HTTP.WebConfigFile); err != nil {
 		return fmt.Errorf("http.web_config_file: %w", err)
 	}
+	if c.guards && d.replay == nil {
+		if err := c.checkGuardUnits(); err != nil {
+			return err
+		}
+	}
 	if d.log == nil {
 		d.log = serve.Logger(d.stderr, c.Log.Level, c.Log.Format)
 		d.fixed = c
@@ -127,12 +132,7 @@ func (d *daemon) serve(ctx context.Context) (err error) {
 		closeAll(pages)
 		return err
 	}
-	stopWatch, err := d.watch()
-	if err != nil {
-		closeAll(append(pages, clients...))
-		return err
-	}
-	defer stopWatch()
+	defer d.watch()()
 	defer d.servePages(source, pages, describe(clients))()
 	d.serveNUT(clients)
 	defer func() { d.stopNUT() }() // of the last reload
@@ -160,7 +160,8 @@ func (d *daemon) serve(ctx context.Context) (err error) {
 			d.reload()
 			tell(sd.SdNotifyReady)
 		case <-feed:
-			if d.alive(ctx, source) {
+			// A UPS that hangs is no reason to be killed in the middle of a shutdown.
+			if d.alive(ctx, source) || d.goesDown() {
 				tell(sd.SdNotifyWatchdog)
 			}
 		}
@@ -188,6 +189,15 @@ func (d *daemon) alive(ctx context.Context, source collector.Source) bool {
 	defer cancel()
 	_, err := source.Get(ctx)
 	return !errors.Is(err, context.DeadlineExceeded)
+}
+
+// goesDown reports whether the guard takes the computer down.
+func (d *daemon) goesDown() bool {
+	if d.guard == nil {
+		return false
+	}
+	s := d.guard.Status()
+	return s.Armed && (s.Phase == guard.Acting || s.Phase == guard.Done)
 }
 
 // describe returns what the landing page says.

@@ -5,8 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -67,18 +71,43 @@ func guardDefaults() guardConfig {
 	}
 }
 
-// paths returns the paths of the units that [guard] names, by path or by name.
+// guardPaths returns the paths of the units that [guard] names, by path or by name. Each is there
+// once, since a UPS is told once to cut its load.
 func (c *config) guardPaths() []string {
-	paths := make([]string, len(c.Guard.Units))
-	for i, unit := range c.Guard.Units {
-		paths[i] = unit
+	var paths []string
+	for _, unit := range c.Guard.Units {
+		at := unit
 		for path, names := range c.Units.Names {
-			if slices.Contains(names, unit) {
-				paths[i] = path
+			named := func(name string) bool { return strings.EqualFold(name, unit) }
+			if slices.ContainsFunc(names, named) {
+				at = path
 			}
+		}
+		if !slices.Contains(paths, at) {
+			paths = append(paths, at)
 		}
 	}
 	return paths
+}
+
+// linuxPath is what a path looks like on Linux.
+var linuxPath = regexp.MustCompile(`^\d+-\d+(\.\d+)*:\d+\.\d+$`)
+
+// checkGuardUnits returns which of the units that [guard] names can never be there: the computer
+// would never go down.
+func (c *config) checkGuardUnits() error {
+	var wrong []error
+	for _, path := range c.guardPaths() {
+		_, named := c.Units.Names[path]
+		switch {
+		case len(c.Units.Paths) > 0 && !slices.Contains(c.Units.Paths, path):
+			wrong = append(wrong, fmt.Errorf("guard.units: %q is none of units.paths", path))
+		case runtime.GOOS == "linux" && !named && !linuxPath.MatchString(path):
+			wrong = append(wrong, fmt.Errorf(
+				"guard.units: %q is neither a path, such as \"1-4.2:1.0\", nor a name of [units.names]", path))
+		}
+	}
+	return errors.Join(wrong...)
 }
 
 func (c *config) checkGuard() error {
@@ -153,7 +182,12 @@ func (d *daemon) steps() []guard.Step {
 	if len(d.fixed.Notify) > 0 && g.NotifyTimeout > 0 {
 		steps = append(steps, guard.Step{
 			Name: "notify", Does: "The messages are sent", Timeout: g.NotifyTimeout,
-			Do: func(ctx context.Context, _ *guard.Situation) error { return d.notifier.Flush(ctx) },
+			Do: func(ctx context.Context, _ *guard.Situation) error {
+				if d.notifier == nil {
+					return errors.New("there is nobody to tell")
+				}
+				return d.notifier.Flush(ctx)
+			},
 		})
 	}
 	for _, h := range g.Hook {
@@ -275,39 +309,96 @@ func (d *daemon) guardConfig() guard.Config {
 	}
 }
 
-// preflight says at the start what will happen to each unit, and what does not fit together.
+// preflight says at the start what will happen to each unit, and what does not fit together. The
+// guard's status has the warnings, too.
 func (d *daemon) preflight(ctx context.Context) {
-	c, g := &d.fixed, &d.fixed.Guard
-	cut := guard.Cut{After: g.CutAfter, For: g.OffFor}
-	if g.Cut != cutNever {
-		for _, path := range d.guarded() {
-			b, ok := d.bank.Battery(path)
-			if !ok {
-				continue
-			}
-			does, err := cut.Forecast(ctx, b)
-			switch {
-			case err == nil:
-				d.log.Info("guard: shutdown.return on this UPS", "path", path, "does", does)
-			case errors.Is(err, tripplite.ErrRefused):
-				d.log.Warn("guard: now, with line power as it is, this UPS would not cut its load",
-					"path", path, "err", err)
-			default:
-				d.log.Warn("guard: this UPS would not cut its load", "path", path, "err", err)
-			}
-		}
-	}
-	if len(g.PowerOff) > 0 {
+	warnings := append(d.unitWarnings(ctx), d.systemWarnings(ctx)...)
+	if ctx.Err() != nil {
 		return
 	}
-	system, err := logind.Ask(ctx)
-	if err != nil {
-		d.log.Warn("guard: logind cannot be asked, and could not power this computer off", "err", err)
-		return
-	}
-	for _, warning := range fits(c, system) {
+	for _, warning := range warnings {
 		d.log.Warn("guard: " + warning)
 	}
+	d.guard.Warn(warnings)
+}
+
+// unitWarnings reads the units and returns what they would not do.
+func (d *daemon) unitWarnings(ctx context.Context) (warnings []string) {
+	ctx, cancel := context.WithTimeout(ctx, 2*aliveTimeout)
+	defer cancel()
+	g := &d.fixed.Guard
+	readings, err := d.bank.Get(ctx)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	paths := d.fixed.guardPaths()
+	if len(paths) == 0 {
+		for _, r := range readings {
+			paths = append(paths, r.Info.Path)
+		}
+	}
+	if len(paths) == 0 {
+		return []string{"no UPS is attached"}
+	}
+	for _, path := range paths {
+		name := d.fixed.Units.nameOf(path)
+		b, ok := d.bank.Battery(path)
+		if !ok {
+			warnings = append(warnings, fmt.Sprintf("%s: no UPS is at %s", name, path))
+			continue
+		}
+		if g.Cut == cutNever {
+			continue
+		}
+		does, err := guard.Cut{After: g.CutAfter, For: g.OffFor}.Forecast(ctx, b)
+		switch {
+		case err == nil:
+			d.log.Info("guard: shutdown.return on this UPS", "path", path, "does", does)
+		case errors.Is(err, tripplite.ErrRefused):
+			warnings = append(warnings, fmt.Sprintf(
+				"%s: as it is now, this UPS would not cut its load: %v", name, err))
+		default:
+			warnings = append(warnings, fmt.Sprintf("%s: this UPS would not cut its load: %v", name, err))
+		}
+	}
+	return warnings
+}
+
+// systemWarnings returns what this computer lacks, and what does not fit to it.
+func (d *daemon) systemWarnings(ctx context.Context) []string {
+	warnings := d.fixed.missing()
+	if err := d.checkTargets(); err != nil {
+		warnings = append(warnings, strings.Split(err.Error(), "\n")...)
+	}
+	if len(d.fixed.Guard.PowerOff) > 0 {
+		return warnings
+	}
+	ctx, cancel := context.WithTimeout(ctx, aliveTimeout)
+	defer cancel()
+	system, err := logind.Ask(ctx)
+	if err != nil {
+		return append(warnings, fmt.Sprintf(
+			"logind cannot be asked, and could not power this computer off: %v", err))
+	}
+	return append(warnings, fits(&d.fixed, system)...)
+}
+
+// missing returns which of the guard's programs are not there.
+func (c *config) missing() (warnings []string) {
+	look := func(key string, command []string) {
+		if len(command) == 0 {
+			return
+		}
+		if _, err := exec.LookPath(command[0]); err != nil {
+			warnings = append(warnings, fmt.Sprintf("%s: %v", key, err))
+		}
+	}
+	for i, h := range c.Guard.Hook {
+		look(fmt.Sprintf("hook %d", i+1), h.Command)
+	}
+	look("power_off", c.Guard.PowerOff)
+	look("restart", c.Guard.Restart)
+	return warnings
 }
 
 // fits returns what in the configuration does not fit to the system.
@@ -321,7 +412,8 @@ func fits(c *config, s logind.System) (warnings []string) {
 			warnings = append(warnings, fmt.Sprintf("%s blocks a power off now: %s", i.Who, i.Why))
 		}
 	}
-	if needs := s.InhibitDelay + s.StopTimeout; c.Guard.Cut == cutEarly && c.Guard.CutAfter < needs {
+	needs := s.InhibitDelay + min(s.StopTimeout, math.MaxInt64-s.InhibitDelay) // each may be infinity
+	if c.Guard.Cut == cutEarly && c.Guard.CutAfter < needs {
 		warnings = append(warnings, fmt.Sprintf("cut_after is %v, and the computer may take %v to go "+
 			"down: programs may hold it up for %v (InhibitDelayMaxSec), and a service may take %v to stop",
 			c.Guard.CutAfter, needs, s.InhibitDelay, s.StopTimeout))

@@ -49,6 +49,9 @@ func (d *daemon) describeStatus(kept guard.Kept, now time.Time) string {
 		fmt.Fprintf(&text, "%s: %s\n", d.fixed.Units.nameOf(u.Path), describeUnit(u, now))
 	}
 	describeSteps(&text, s)
+	for _, warning := range s.Warnings {
+		fmt.Fprintf(&text, "WARNING: %s\n", warning)
+	}
 	if kept.Last != nil {
 		dry := ""
 		if !kept.Last.Armed {
@@ -109,9 +112,9 @@ func (d *daemon) guardPlan(ctx context.Context, stdout io.Writer) (err error) {
 		return err
 	}
 	defer d.bank.Close()
-	ctx, cancel := context.WithTimeout(ctx, aliveTimeout)
+	reading, cancel := context.WithTimeout(ctx, aliveTimeout)
 	defer cancel()
-	readings, err := d.bank.Get(ctx)
+	readings, err := d.bank.Get(reading)
 	if err != nil {
 		return err
 	}
@@ -125,7 +128,7 @@ func (d *daemon) guardPlan(ctx context.Context, stdout io.Writer) (err error) {
 		if len(config.Policy.Paths) > 0 && !slices.Contains(config.Policy.Paths, r.Info.Path) {
 			continue
 		}
-		fmt.Fprintf(&text, "%s: %s\n", d.fixed.Units.nameOf(r.Info.Path), d.planUnit(ctx, r))
+		fmt.Fprintf(&text, "%s: %s\n", d.fixed.Units.nameOf(r.Info.Path), d.planUnit(reading, r))
 	}
 	for _, path := range config.Policy.Paths {
 		read := func(r tripplite.Reading) bool { return r.Info.Path == path }
@@ -135,6 +138,9 @@ func (d *daemon) guardPlan(ctx context.Context, stdout io.Writer) (err error) {
 	}
 	for _, line := range config.Describe() {
 		fmt.Fprintln(&text, line)
+	}
+	for _, warning := range d.systemWarnings(ctx) {
+		fmt.Fprintf(&text, "WARNING: %s\n", warning)
 	}
 	_, err = io.WriteString(stdout, text.String())
 	return err
@@ -198,7 +204,11 @@ func (d *daemon) describeGuard() string {
 		return "guard: none\n"
 	}
 	config := d.guardConfig()
-	return "guard:\n  " + strings.Join(config.Describe(), "\n  ") + "\n"
+	lines := config.Describe()
+	for _, warning := range d.fixed.missing() {
+		lines = append(lines, "WARNING: "+warning)
+	}
+	return "guard:\n  " + strings.Join(lines, "\n  ") + "\n"
 }
 
 // killPowerTimeout is how long the units may take to be told, at the end of a shutdown.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -35,7 +36,7 @@ on_battery = "15m"
 charge = 30.0
 runtime = "2m"
 [[guard.hook]]
-command = ["/usr/local/sbin/stop-guests", "all"]
+command = ["/nosuch/stop-guests", "all"]
 `
 
 func TestCheckConfigExplainsTheGuardInSentences(t *testing.T) {
@@ -50,13 +51,14 @@ func TestCheckConfigExplainsTheGuardInSentences(t *testing.T) {
 			`is line power never takes the computer down.
   When a limit has been reached for 10s, the computer goes down. Line power that returns before ` +
 			`takes everything back; after that all is carried through:
-  1. The command /usr/local/sbin/stop-guests all runs, for 1m at most.
+  1. The command /nosuch/stop-guests all runs, for 1m at most.
   2. The UPS is told to switch its load off after 2m and to come back (shutdown.return), for 20s ` +
 			`at most.
   3. The system is asked to power off, for 30s at most.
   The last of these begins 1m 30s after the limit is reached at the latest.
   The power is cut 3m 30s after the limit is reached at the latest. The battery has to last as long.
   WARNING: the limit of 2m of run time is less than that.
+  WARNING: hook 1: exec: "/nosuch/stop-guests": stat /nosuch/stop-guests: no such file or directory
 `},
 		{"armed, late, for another computer too", fmt.Sprintf(upsmon, password(t)) + `
 [guard]
@@ -191,7 +193,7 @@ func TestTheStatusTellsTheLastTime(t *testing.T) {
 				{Path: "1-2:1.0", Known: true, OnBattery: true, Since: at, Lost: true, LostSince: later,
 					At: later.Add(time.Minute), Because: "lost while on battery for 1m"},
 				{Path: "1-3:1.0"},
-			}}},
+			}}, Warnings: []string{"no UPS is at 1-3:1.0"}},
 		Last: &guard.Status{Armed: true, Since: at, Why: "the battery was low", Steps: []guard.StepStatus{
 			{Name: "hook a", Began: &at, Ended: &later},
 			{Name: "hook b", Began: &at, Ended: &later, Error: "exit status 1"},
@@ -203,6 +205,7 @@ ups-1-1: on line power
 ups-1-2: on battery since 2026-11-24 03:00:00, lost since 2026-11-24 03:01:30; a limit is reached `+
 		`about 2026-11-24 03:02:30 (lost while on battery for 1m)
 ups-1-3: not known whether on battery
+WARNING: no UPS is at 1-3:1.0
 
 The last time, 2026-11-24 03:00:00: the battery was low
   1. hook a: done 2026-11-24 03:01:30, in 1m30s
@@ -243,6 +246,11 @@ func TestWhatDoesNotFitToTheSystemIsSaid(t *testing.T) {
 		{"a kubelet with ten minutes", func(_ *config, s *logind.System) { s.InhibitDelay = 10 * time.Minute },
 			[]string{"cut_after is 2m0s, and the computer may take 11m30s to go down: programs may hold it " +
 				"up for 10m0s (InhibitDelayMaxSec), and a service may take 1m30s to stop"}},
+		{"a service that may take for ever", func(_ *config, s *logind.System) {
+			s.StopTimeout = math.MaxInt64 / time.Microsecond * time.Microsecond
+		}, []string{"cut_after is 2m0s, and the computer may take 2562047h47m16.854775807s to go down: " +
+			"programs may hold it up for 5s (InhibitDelayMaxSec), and a service may take " +
+			"2562047h47m16.854775s to stop"}},
 		{"it is cut late", func(c *config, s *logind.System) {
 			c.Guard.Cut, s.InhibitDelay = cutLate, 10*time.Minute
 		}, nil},

@@ -92,6 +92,9 @@ func (d *daemon) run(ctx context.Context, command string, c *cli, stdout io.Writ
 	case command == "history export":
 		return d.exportHistory(ctx, c.History.Export, stdout)
 	case c.Check:
+		if err := d.checkTargets(); err != nil {
+			return err
+		}
 		_, err := io.WriteString(stdout, d.config.describe(d.nutConfig)+d.describeGuard())
 		return err
 	case c.KillPower:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -23,7 +24,7 @@ const spoolDirectory = "messages"
 
 // watch watches the units for all who want to know how they do. The function that it returns ends
 // that.
-func (d *daemon) watch() (stop func(), err error) {
+func (d *daemon) watch() (stop func()) {
 	c := &d.fixed
 	if len(c.Notify) > 0 {
 		spool := filepath.Join(c.stateDir(), spoolDirectory)
@@ -31,8 +32,18 @@ func (d *daemon) watch() (stop func(), err error) {
 			d.log.Error("messages that wait will not outlast a restart", "err", err)
 			spool = ""
 		}
-		if d.notifier, err = notify.New(c.Notify, spool, d.log); err != nil {
-			return nil, err
+		// One whose file is missing or whose program is gone stops neither the others nor the guard.
+		var targets []notify.Config
+		for i, n := range c.Notify {
+			if err := n.Open(); err != nil {
+				d.log.Error("nobody is told by this [[notify]]", "number", i+1, "err", err)
+				continue
+			}
+			targets = append(targets, n)
+		}
+		var err error
+		if d.notifier, err = notify.New(targets, spool, d.log); err != nil {
+			d.log.Error("nobody is told", "err", err)
 		}
 	}
 	d.history = history.Open(history.Config{
@@ -66,7 +77,18 @@ func (d *daemon) watch() (stop func(), err error) {
 		if err := d.history.Close(); err != nil {
 			d.log.Error("the history", "err", err)
 		}
-	}, nil
+	}
+}
+
+// checkTargets returns which [[notify]] tables cannot be used.
+func (d *daemon) checkTargets() error {
+	var wrong []error
+	for i, n := range d.fixed.Notify {
+		if err := n.Open(); err != nil {
+			wrong = append(wrong, fmt.Errorf("notify %d: %w", i+1, err))
+		}
+	}
+	return errors.Join(wrong...)
 }
 
 // testsEvery is how often the units are asked how their last battery test ended.

@@ -4,6 +4,7 @@
 package notify
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -124,10 +125,19 @@ func (c Config) open() (to sender, name string, err error) {
 	return s, fmt.Sprintf("%s (%v)", s.scheme, c), nil
 }
 
+// Open reads the URL and checks it, or looks for the program, and returns why it cannot be used. No
+// error has a secret.
+func (c Config) Open() error {
+	to, _, err := c.open()
+	if err == nil {
+		to.close(context.Background())
+	}
+	return err
+}
+
 func (c Config) timeout() time.Duration {
 	if c.Timeout > 0 {
 		return c.Timeout
 	}
 	return defaultTimeout
 }
-
