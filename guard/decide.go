@@ -80,17 +80,15 @@ func (p *Policy) name(path string) string {
 
 // text says what is going on, of a unit that is on battery.
 func (u *Unit) text(now time.Time) string {
-	text := fmt.Sprintf(": on battery for %v", rounded(now.Sub(u.Since)))
+	text := ": on battery for " + elapsed(u.Since, now)
 	if u.Lost {
-		text += fmt.Sprintf(", lost for %v", rounded(now.Sub(u.LostSince)))
+		text += ", lost for " + elapsed(u.LostSince, now)
 	}
 	if len(u.Reached) > 0 {
 		text += ", at a limit: " + strings.Join(u.Reached, " and ")
 	}
 	return text
 }
-
-func rounded(d time.Duration) time.Duration { return d.Truncate(time.Second) }
 
 // judge says how it stands with one unit, and remembers the limits at which it is.
 func (p *Policy) judge(path string, now time.Time) Unit {
@@ -179,8 +177,8 @@ func (p *Policy) whileThere(unit *Unit, u *evidence, now time.Time) []limit {
 			fmt.Sprintf("a charge below %v %%", l.Charge),
 			fmt.Sprintf("a charge of %v %% (limit %v %%)", u.percent, l.Charge)),
 		p.shown(l.RunTime > 0, &u.runTime, unit.Since, empty,
-			fmt.Sprintf("a run time below %v", l.RunTime),
-			fmt.Sprintf("a run time of %v (limit %v)", u.left, l.RunTime)),
+			"a run time below "+span(l.RunTime),
+			fmt.Sprintf("a run time of %v (limit %v)", span(u.left), span(l.RunTime))),
 	}
 	for i := range u.low {
 		text := lowFlags[i].text
@@ -205,8 +203,8 @@ func (p *Policy) lasted(
 	allowed time.Duration, since, earliest, now time.Time, what string,
 ) limit {
 	at := later(since.Add(allowed), earliest)
-	return limit{allowed > 0, at, !now.Before(at), fmt.Sprintf("%s for %v", what, allowed),
-		fmt.Sprintf("%s for %v (limit %v)", what, rounded(now.Sub(since)), allowed)}
+	return limit{allowed > 0, at, !now.Before(at), fmt.Sprintf("%s for %v", what, span(allowed)),
+		fmt.Sprintf("%s for %v (limit %v)", what, elapsed(since, now), span(allowed))}
 }
 
 // limits says of a unit which limits are reached, or which is the next.

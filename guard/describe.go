@@ -100,7 +100,7 @@ func span(d time.Duration) string {
 	if d < time.Second {
 		return d.String()
 	}
-	d = d.Round(time.Second)
+	d = d.Truncate(time.Second)
 	var parts []string
 	for _, p := range []struct {
 		size time.Duration
@@ -113,3 +113,6 @@ func span(d time.Duration) string {
 	}
 	return strings.Join(parts, " ")
 }
+
+// elapsed says how long it is since something, in whole seconds.
+func elapsed(since, now time.Time) string { return span(now.Sub(since).Truncate(time.Second)) }

@@ -35,6 +35,6 @@ func ExamplePolicy() {
 	}
 
 	// Output:
-	// 1-4.2:1.0: on battery for 3m20s; at a limit at 12:04:00
+	// 1-4.2:1.0: on battery for 3m 20s; at a limit at 12:04:00
 	// second 246: 1-4.2:1.0: a charge of 28.5 % (limit 30 %)
 }

@@ -489,30 +489,30 @@ func TestADecisionSaysWhatIsGoingOn(t *testing.T) {
 		"line 1m, lost 1m": {"no power failure is known",
 			Unit{Path: one, Known: true, Lost: true, LostSince: minute}},
 		"line 1m, battery 3s": {"no power failure is known", Unit{Path: one, Known: true}},
-		"line 1m, battery 61s": {"1-1:1.0: on battery for 1m0s", Unit{Path: one, Known: true,
-			OnBattery: true, Since: minute, At: at(31 * time.Minute), Because: "on battery for 30m0s"}},
-		"line 1m, battery 1m, line 1s": {"1-1:1.0: on battery for 1m0s", Unit{Path: one, Known: true,
+		"line 1m, battery 61s": {"1-1:1.0: on battery for 1m", Unit{Path: one, Known: true,
+			OnBattery: true, Since: minute, At: at(31 * time.Minute), Because: "on battery for 30m"}},
+		"line 1m, battery 1m, line 1s": {"1-1:1.0: on battery for 1m", Unit{Path: one, Known: true,
 			OnBattery: true, Since: minute}},
-		"line 1m, battery 1m, lost 11s": {"1-1:1.0: on battery for 1m10s, lost for 10s",
+		"line 1m, battery 1m, lost 11s": {"1-1:1.0: on battery for 1m 10s, lost for 10s",
 			Unit{Path: one, Known: true, OnBattery: true, Since: minute, Lost: true,
 				LostSince: at(2 * time.Minute), At: at(4 * time.Minute),
-				Because: "lost while on battery for 2m0s"}},
+				Because: "lost while on battery for 2m"}},
 		"battery 2s, lost 11s": {"1-1:1.0: on battery for 12s, lost for 10s",
 			Unit{Path: one, Known: true, OnBattery: true, Since: started, Lost: true,
 				LostSince: at(2 * time.Second), At: at(122 * time.Second),
-				Because: "lost while on battery for 2m0s"}},
-		"line 1m, battery 1m, lost 121s": {"1-1:1.0: lost while on battery for 2m0s (limit 2m0s)",
+				Because: "lost while on battery for 2m"}},
+		"line 1m, battery 1m, lost 121s": {"1-1:1.0: lost while on battery for 2m (limit 2m)",
 			Unit{Path: one, Known: true, OnBattery: true, Since: minute, Lost: true,
 				LostSince: at(2 * time.Minute), At: at(4 * time.Minute),
-				Because: "lost while on battery for 2m0s",
-				Reached: []string{"lost while on battery for 2m0s (limit 2m0s)"}}},
+				Because: "lost while on battery for 2m",
+				Reached: []string{"lost while on battery for 2m (limit 2m)"}}},
 		"line 1m, charge=25.5 left=4m below=yes battery 31m": {
-			"1-1:1.0: on battery for 30m59s (limit 30m0s) and a charge of 25.5 % (limit 30 %) and " +
-				"a run time of 4m0s (limit 5m0s) and the charge is below the unit's own limit",
+			"1-1:1.0: on battery for 30m 59s (limit 30m) and a charge of 25.5 % (limit 30 %) and " +
+				"a run time of 4m (limit 5m) and the charge is below the unit's own limit",
 			Unit{Path: one, Known: true, OnBattery: true, Since: minute,
-				At: at(32*time.Minute - time.Second), Because: "on battery for 30m0s",
-				Reached: []string{"on battery for 30m59s (limit 30m0s)", "a charge of 25.5 % (limit 30 %)",
-					"a run time of 4m0s (limit 5m0s)", "the charge is below the unit's own limit"}}},
+				At: at(32*time.Minute - time.Second), Because: "on battery for 30m",
+				Reached: []string{"on battery for 30m 59s (limit 30m)", "a charge of 25.5 % (limit 30 %)",
+					"a run time of 4m (limit 5m)", "the charge is below the unit's own limit"}}},
 		"line 1m, imminent=yes expired=yes battery 5s": {
 			"1-1:1.0: the unit is about to switch off and the run time left is below the unit's own limit",
 			Unit{Path: one, Known: true, OnBattery: true, Since: minute, At: at(64 * time.Second),
@@ -521,17 +521,17 @@ func TestADecisionSaysWhatIsGoingOn(t *testing.T) {
 					"the run time left is below the unit's own limit"}}},
 		"left=10m line 1m, battery 11s": {"1-1:1.0: on battery for 10s", Unit{Path: one, Known: true,
 			OnBattery: true, Since: minute, At: at(6*time.Minute + 10*time.Second),
-			Because: "a run time below 5m0s"}},
+			Because: "a run time below 5m"}},
 		"left=10m line 1m, left=? battery 11s": {"1-1:1.0: on battery for 10s", Unit{Path: one,
 			Known: true, OnBattery: true, Since: minute, At: at(31 * time.Minute),
-			Because: "on battery for 30m0s"}},
-		"left=1h battery 1m, left=4m battery 1s": {"1-1:1.0: on battery for 1m0s", Unit{Path: one,
+			Because: "on battery for 30m"}},
+		"left=1h battery 1m, left=4m battery 1s": {"1-1:1.0: on battery for 1m", Unit{Path: one,
 			Known: true, OnBattery: true, Since: started, At: at(64 * time.Second),
-			Because: "a run time below 5m0s"}},
-		"charge=90 battery 1m, charge=29 battery 1s": {"1-1:1.0: on battery for 1m0s", Unit{Path: one,
+			Because: "a run time below 5m"}},
+		"charge=90 battery 1m, charge=29 battery 1s": {"1-1:1.0: on battery for 1m", Unit{Path: one,
 			Known: true, OnBattery: true, Since: started, At: at(64 * time.Second),
 			Because: "a charge below 30 %"}},
-		"battery 1m, below=yes battery 1s": {"1-1:1.0: on battery for 1m0s", Unit{Path: one,
+		"battery 1m, below=yes battery 1s": {"1-1:1.0: on battery for 1m", Unit{Path: one,
 			Known: true, OnBattery: true, Since: started, At: at(64 * time.Second),
 			Because: "the charge is below the unit's own limit"}},
 		"charge=29 battery 2s, charge=? battery 10s": {"1-1:1.0: on battery for 11s", Unit{Path: one,
@@ -643,7 +643,7 @@ func TestTheEstimateOfSeveralUnits(t *testing.T) {
 	}
 	p := Policy{Hold: hold, Limits: Limits{OnBattery: 2 * time.Minute}, All: true}
 	_, d, _ := play(t, &p, map[string]string{one: "battery 3m", two: "line 2m, battery 1m"})
-	assert.Equal(t, "1-1:1.0: on battery for 2m59s, at a limit: on battery for 2m59s (limit 2m0s); "+
+	assert.Equal(t, "1-1:1.0: on battery for 2m 59s, at a limit: on battery for 2m 59s (limit 2m); "+
 		"1-2:1.0: on battery for 59s", d.Why)
 	assert.Equal(t, started.Add(4*time.Minute), d.At)
 }

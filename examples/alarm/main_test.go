@@ -48,7 +48,7 @@ func alarmed(
 func TestTheAlarmTellsALowBatteryWithoutLinePower(t *testing.T) {
 	const (
 		charge = "1-1:1.0: a charge of 10 % (limit 30 %)"
-		lost   = "1-1:1.0: lost while on battery for 1m0s (limit 1m0s)"
+		lost   = "1-1:1.0: lost while on battery for 1m (limit 1m)"
 	)
 	type ups = *tripplitetest.UPS
 	failure, returns, unplug, replug := ups.PowerFailure, ups.PowerReturns, ups.Unplug, ups.Replug
@@ -79,7 +79,7 @@ func TestTheAlarmTellsALowBatteryWithoutLinePower(t *testing.T) {
 			[]string{charge, charge}},
 		"a unit whose charge is not known": {
 			[]func(ups){failure, fail(0x34), func(u ups) { u.SetRunTime(2 * time.Minute) }},
-			[]string{"1-1:1.0: a run time of 2m0s (limit 5m0s)"}},
+			[]string{"1-1:1.0: a run time of 2m (limit 5m)"}},
 		"a unit that says nothing of its battery": {
 			[]func(ups){failure, fail(0x34), fail(0x35), low}, nil},
 		"a unit that switches off": {
