@@ -177,8 +177,13 @@ const (
 // under way is ended, too; a Guard that is run again on the same file goes on with the next one.
 func (g *Guard) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
-	defer g.running.Wait()
-	defer stop()
+	defer func() {
+		stop()
+		g.running.Wait()
+		if g.status.Phase == Acting { // systemd ends this program in the last step
+			g.keep(time.Now())
+		}
+	}()
 	g.resume(time.Now())
 	if s := g.Status(); s.Phase != Acting {
 		g.undo()

@@ -56,6 +56,9 @@ func (s *Step) run(ctx context.Context, situation *Situation, armed bool) error 
 	}
 	select {
 	case err := <-done:
+		if err == nil && context.Cause(ctx) != errLate {
+			return nil // it was done as this program was told to end
+		}
 		return errors.Join(context.Cause(ctx), err)
 	case <-time.After(grace):
 		if s.cuts && armed {

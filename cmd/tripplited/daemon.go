@@ -50,23 +50,32 @@ type daemon struct {
 	failed   chan error // why a server ended
 }
 
-// load reads the configuration.
-func (d *daemon) load() error {
+// read reads the file, which is all that those commands need which serve nothing.
+func (d *daemon) read() (config, error) {
 	c, err := load(d.file)
 	if err != nil {
-		return err
-	}
-	if err := web.Validate(c.HTTP.WebConfigFile); err != nil {
-		return fmt.Errorf("http.web_config_file: %w", err)
+		return c, err
 	}
 	if c.guards && d.replay == nil {
 		if err := c.checkGuardUnits(); err != nil {
-			return err
+			return c, err
 		}
 	}
 	if d.log == nil {
 		d.log = serve.Logger(d.stderr, c.Log.Level, c.Log.Format)
 		d.fixed = c
+	}
+	return c, nil
+}
+
+// load reads the configuration, and what it names.
+func (d *daemon) load() error {
+	c, err := d.read()
+	if err != nil {
+		return err
+	}
+	if err := web.Validate(c.HTTP.WebConfigFile); err != nil {
+		return fmt.Errorf("http.web_config_file: %w", err)
 	}
 	served, err := c.server(d.log, serve.Version().Main.Version)
 	if err != nil {

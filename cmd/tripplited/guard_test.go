@@ -262,3 +262,14 @@ func TestWhatDoesNotFitToTheSystemIsSaid(t *testing.T) {
 		})
 	}
 }
+
+// What the guard left to be done does not wait for a file that is mended.
+func TestWhatServesNothingNeedsNoMoreThanItsPart(t *testing.T) {
+	t.Setenv("RUNTIME_DIRECTORY", t.TempDir())
+	dir := t.TempDir()
+	wrong := program.Write(t, dir, "wrong.toml", "colour = 1")
+	require.Empty(t, runs(t, wrong, "--kill-power"))
+	missing := program.Write(t, dir, "missing.toml", fmt.Sprintf(admin, filepath.Join(dir, "none")))
+	require.Empty(t, runs(t, missing, "--kill-power"))
+	require.Contains(t, runs(t, missing, unit, "guard", "plan"), "no [guard]")
+}

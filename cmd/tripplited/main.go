@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -68,18 +69,28 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	d := &daemon{file: c.Config, replay: c.Replay, stderr: stderr}
-	if err := d.load(); err != nil {
-		fmt.Fprintf(stderr, "tripplited: %v\n", err)
-		return 1
+	serves := parsed.Command() == "serve" && !c.KillPower
+	if serves {
+		err = d.load()
+	} else {
+		_, err = d.read()
 	}
-	if err := d.run(ctx, parsed.Command(), &c, stdout); err != nil && parsed.Command() != "serve" {
+	if err != nil {
 		fmt.Fprintf(stderr, "tripplited: %v\n", err)
-		return 1
-	} else if err != nil {
+		if !c.KillPower {
+			return 1
+		}
+		d.log = serve.Logger(stderr, slog.LevelInfo, "logfmt") // what the guard left has all it takes
+	}
+	switch err := d.run(ctx, parsed.Command(), &c, stdout); {
+	case err == nil:
+		return 0
+	case serves:
 		d.log.Error("cannot go on", "err", err)
-		return 1
+	default:
+		fmt.Fprintf(stderr, "tripplited: %v\n", err)
 	}
-	return 0
+	return 1
 }
 
 // run does what a command says.
