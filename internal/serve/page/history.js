@@ -1,5 +1,5 @@
 // Charts and tables of what a unit said. They need uPlot, which is loaded with the first of them.
-import { element, setText, setHidden, moment, span } from "./text.js";
+import { element, setText, setHidden, setAttribute, moment, span } from "./text.js";
 
 const ranges = [
   ["hour", "1 hour", 3600],
@@ -47,12 +47,22 @@ export function show(unit, range, address) {
     ended = false;
   }
   shown = { unit, name, span: seconds };
-  at("ranges").replaceChildren(...ranges.map(([name, label]) => {
-    const link = element("a", { href: `${address}&range=${name}` }, label);
-    if (name === shown.name) link.setAttribute("aria-current", "true");
-    return link;
-  }));
+  showRanges(address);
   refresh();
+}
+
+// showRanges makes the links once: one that is replaced loses the focus.
+function showRanges(address) {
+  const box = at("ranges");
+  if (box.children.length === 0) {
+    box.append(...ranges.map(([, label]) => element("a", {}, label)));
+  }
+  ranges.forEach(([name], i) => {
+    const link = box.children[i];
+    setAttribute(link, "href", `${address}&range=${name}`);
+    if (name === shown.name) setAttribute(link, "aria-current", "true");
+    else link.removeAttribute("aria-current");
+  });
 }
 
 export function hide() {
