@@ -51,7 +51,7 @@ test("the tables have the outages and the events of the day", async (t) => {
   const page = await history(t);
   assert.equal(await rows(page, "Outages").count(), 3);
   const texts = await rows(page, "Outages").allInnerTexts();
-  assert.match(texts[1], /14 min 0 s\s+\d\d %\s+[\d.]+ Wh/);
+  assert.match(texts[1], /14 min\s+\d\d %\s+[\d.]+ Wh/);
   assert.match(await region(page, "Events").innerText(), /power/i);
   assert.ok(await rows(page, "Events").count() >= 6);
   assert.match(await region(page, "Summary").innerText(), /Input voltage\s+0 V/);
@@ -100,6 +100,38 @@ test("of two ranges in haste the last one shows, and the address can be given to
     await shows(region(other, "Summary"), "Over 1 hour");
     assert.deepEqual(page.wrong, []);
   });
+
+test("the charts are of the server's time, whatever the visitor's clock says", async (t) => {
+  const page = await open(browser, "about:blank");
+  t.after(() => page.context().close());
+  await page.addInitScript(() => {
+    const { now } = Date;
+    Date.now = () => now() + 5 * 3600_000;
+  });
+  await page.goto(server.url + "?unit=rack&range=hour");
+  await shows(region(page, "Summary"), "Load");
+  await shows(region(page, "Summary"), "Input voltage");
+});
+
+test("who leaves the history while it is asked for is done with it", async (t) => {
+  const page = await open(browser, "about:blank");
+  t.after(() => page.context().close());
+  await page.clock.install();
+  let answer;
+  await page.route("**/api/v1/history?*", (route) => {
+    answer = () => route.continue().catch(() => {});
+  });
+  await page.goto(server.url + "?unit=rack");
+  await page.waitForRequest("**/api/v1/history?*");
+  await page.getByRole("link", { name: "All units" }).click();
+  await page.locator("article").nth(1).waitFor();
+  const before = page.asked.filter((url) => url.includes("api/v1/history")).length;
+  await answer();
+  for (let i = 0; i < 15; i++) await page.clock.runFor(10_000);
+  await shows(page.locator("#connection"), "Live");
+  assert.equal(page.asked.filter((url) => url.includes("api/v1/history")).length, before);
+  assert.deepEqual(page.wrong, []);
+});
 
 test("everything can be reached by the keyboard, and what has the focus is seen", async (t) => {
   const page = await history(t);

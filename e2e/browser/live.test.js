@@ -123,7 +123,32 @@ for (const signal of ["SIGKILL", "SIGTERM"]) {
     await shows(page.locator("#connection"), "Live");
     await shows(value(one, "input.voltage"), "117.2 V");
     t.diagnostic(`live ${Date.now() - began} ms after the server`);
+    await shows(page.locator("#charts"), "Voltage, V");
     assert.ok(await page.evaluate(() => window.stays), "without being loaded anew");
     await page.context().close();
   });
 }
+
+test("a computer that slept does not show what was true before", async (t) => {
+  const server = await units(["rack=smart1500lcd"]);
+  t.after(() => server.stop());
+  const page = await open(browser, server.url);
+  const rack = card(page, "rack");
+  await shows(value(rack, "input.voltage"), "117.2 V");
+  await page.evaluate(() => { // an hour has passed, by one of the two clocks
+    const { now } = Date;
+    Date.now = () => now() + 3600_000;
+    const connection = document.getElementById("connection");
+    window.asleep = new Promise((done) => {
+      new MutationObserver(() => {
+        if (connection.dataset.is === "lost") done(document.querySelector("article").innerText);
+      }).observe(connection, { attributes: true });
+    });
+  });
+  const asleep = await page.evaluate(() => window.asleep);
+  assert.match(asleep, /Not known/);
+  assert.doesNotMatch(asleep, /\d V/);
+  await shows(value(rack, "input.voltage"), "117.2 V");
+  await shows(rack.locator(".read"), /Read [0-9] s ago/); // by the server's clock
+  await page.context().close();
+});

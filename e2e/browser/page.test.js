@@ -160,11 +160,17 @@ test("times are those of the visitor's time zone", async (t) => {
     `${utc} and ${there}`);
 });
 
-test("without a unit the page says so", async (t) => {
-  const server = await units([]);
+test("without a unit the page says so, and shows one that comes later", async (t) => {
+  const server = await units(["+rack=smart1500lcd", "+desk=omni900lcd"]);
   t.after(() => server.stop());
   const page = await open(browser, server.url);
   await shows(page.locator("#notice"), "No UPS is attached.");
   assert.equal(await page.locator("article").count(), 0);
+  await server.do("come desk");
+  await shows(card(page, "desk").locator(".state"), "On line power");
+  assert.ok(await page.locator("#notice").isHidden());
+  await server.do("come rack");
+  await shows(card(page, "rack").locator(".state"), "On line power");
+  assert.deepEqual(await page.locator("article h2").allInnerTexts(), ["rack", "desk"]);
   await page.context().close();
 });

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"iter"
 	"log/slog"
 	"net"
 	"os"
@@ -31,7 +32,7 @@ import (
 
 var (
 	address  = flag.String("address", "127.0.0.1:0", "where the page is served")
-	attached = flag.String("units", "", "a list of NAME=CAPTURE in JSON")
+	attached = flag.String("units", "", "a list of NAME=CAPTURE in JSON; one with a + comes later")
 	plain    = flag.Bool("plain", false, "keep no history")
 	withPast = flag.Bool("past", false, "begin with the history of a day")
 )
@@ -39,10 +40,23 @@ var (
 // every is how often units are read.
 const every = time.Second
 
-// bench is the units that are served, by name.
+// bench is the units that are served.
 type bench struct {
 	t     *testing.T
-	units map[string]*tripplitetest.UPS
+	units map[string]*tripplitetest.UPS // by name
+	bank  *tripplite.Bank
+	away  sync.Map // the paths of units that have not come yet
+}
+
+// Watch watches the units that have come.
+func (b *bench) Watch(ctx context.Context, every time.Duration) iter.Seq[tripplite.Reading] {
+	return func(yield func(tripplite.Reading) bool) {
+		for r := range b.bank.Watch(ctx, every) {
+			if _, away := b.away.Load(r.Info.Path); !away && !yield(r) {
+				return
+			}
+		}
+	}
 }
 
 // TestServe serves units until its input ends. Each line of that does something to a unit; the
@@ -51,31 +65,34 @@ func TestServe(t *testing.T) {
 	if *attached == "" {
 		t.Skip("run starts this")
 	}
-	b := &bench{t, map[string]*tripplitetest.UPS{}}
+	b := &bench{t: t, units: map[string]*tripplitetest.UPS{}}
 	var list []string
 	require.NoError(t, json.Unmarshal([]byte(*attached), &list))
 	names, all := map[string]string{}, []*tripplitetest.UPS{}
 	for i, text := range list {
 		cut := strings.LastIndex(text, "=")
-		name := text[:cut]
+		name, later := strings.CutPrefix(text[:cut], "+")
 		ups := tripplitetest.NewUPS(t, text[cut+1:])
 		ups.Info.Path = fmt.Sprintf("1-%d:1.0", i+1)
+		if later {
+			b.away.Store(ups.Info.Path, true)
+		}
 		if strings.HasPrefix(name, "<") {
 			ups.Info.Product, ups.Info.Serial = name, name
 		}
 		names[ups.Info.Path], b.units[name] = name, ups
 		all = append(all, ups)
 	}
-	bank := tripplitetest.NewBank(t, all...)
+	b.bank = tripplitetest.NewBank(t, all...)
 	log := slog.New(slog.DiscardHandler)
 	store := history.Open(history.Config{Log: log})
 	defer store.Close()
 	if *withPast {
 		for _, ups := range all {
-			remember(t, bank, store, ups.Info.Path, names[ups.Info.Path])
+			remember(t, b.bank, store, ups.Info.Path, names[ups.Info.Path])
 		}
 	}
-	m := monitor.New(bank, monitor.Config{
+	m := monitor.New(b, monitor.Config{
 		Every: every, NameOf: func(path string) string { return names[path] }, Log: log,
 		Sinks: []monitor.Sink{store},
 	})
@@ -83,7 +100,7 @@ func TestServe(t *testing.T) {
 		Program: serve.Program{
 			Name: "tripplited", Description: "Tripp Lite UPS battery backups attached by USB",
 		},
-		Collector: collector.New(bank), Scrape: 10 * time.Second, Units: serve.Watched(m),
+		Collector: collector.New(b.bank), Scrape: 10 * time.Second, Units: serve.Watched(m),
 		History: store, Log: log,
 	}
 	if *plain {
@@ -124,6 +141,8 @@ func (b *bench) do(words []string) {
 		ups.Unplug()
 	case "replug":
 		ups.Replug()
+	case "come":
+		b.away.Delete(ups.Info.Path)
 	case "set", "flag": // a reading by its key, or a flag of the status, to a number
 		value, err := strconv.ParseFloat(more[1], 64)
 		require.NoError(b.t, err)
