@@ -26,21 +26,24 @@ async function history(t, query = "?unit=rack", options = {}) {
   return page;
 }
 
+// painted returns in what part of its columns each chart has a line or a point. Those are blue or
+// brown; the grid and the text are neither.
+const painted = (page) => page.locator("#charts canvas").evaluateAll((all) => all.map((canvas) => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const columns = new Set();
+  for (let i = 0; i < data.length; i += 4) {
+    const [r, , b, a] = data.slice(i, i + 4);
+    if (a > 200 && Math.abs(b - r) > 100) columns.add(i / 4 % canvas.width);
+  }
+  return columns.size / canvas.width;
+}));
+
 test("each reading has a chart with lines in it", async (t) => {
   const page = await history(t);
   assert.deepEqual(await page.locator("#charts h3").allInnerTexts(), charts);
-  // Lines are blue or brown; the grid and the text are neither.
-  const painted = await page.locator("#charts canvas").evaluateAll((all) => all.map((canvas) => {
-    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-    const columns = new Set();
-    for (let i = 0; i < data.length; i += 4) {
-      const [r, g, b, a] = data.slice(i, i + 4);
-      if (a > 200 && Math.abs(b - r) > 100) columns.add(i / 4 % canvas.width);
-    }
-    return columns.size / canvas.width;
-  }));
-  assert.equal(painted.length, charts.length);
-  for (const [i, part] of painted.entries()) assert.ok(part > 0.5, `${charts[i]}: ${part}`);
+  const parts = await painted(page);
+  assert.equal(parts.length, charts.length);
+  for (const [i, part] of parts.entries()) assert.ok(part > 0.5, `${charts[i]}: ${part}`);
   for (const label of await page.locator("#charts .plot").evaluateAll((all) =>
     all.map((plot) => plot.getAttribute("aria-label")))) {
     assert.match(label, /from -?[\d.,]+ to [\d.,]+ (%|W|V|min), [\d.,]+/);
@@ -136,7 +139,6 @@ test("who leaves the history while it is asked for is done with it", async (t) =
 test("everything can be reached by the keyboard, and what has the focus is seen", async (t) => {
   const page = await history(t);
   const reached = [];
-  await page.locator("#readings summary").evaluate((summary) => { summary.tabIndex = 0; });
   for (let i = 0; i < 80; i++) {
     await page.keyboard.press("Tab");
     const one = await page.evaluate(() => {
@@ -167,6 +169,15 @@ test("everything can be reached by the keyboard, and what has the focus is seen"
   await shows(region(page, "Summary"), "Over 1 hour");
   assert.ok(await page.getByRole("link", { name: "1 hour" }).evaluate((link) =>
     link === document.activeElement), "the focus stays where it was");
+});
+
+test("the first minute of a history is seen", async (t) => {
+  const fresh = await units(["rack=smart1500lcd"]);
+  t.after(() => fresh.stop());
+  const page = await open(browser, fresh.url);
+  t.after(() => page.context().close());
+  await rows(page, "Summary").first().waitFor();
+  for (const part of await painted(page)) assert.ok(part > 0, "there is a point");
 });
 
 test("without a history there are cards alone", async (t) => {

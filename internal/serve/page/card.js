@@ -8,7 +8,8 @@ export function stateOf(unit) {
   switch (unit.state) {
     case "on line power":
       return {
-        words: "On line power", glyph: "✓", tone: critical ? "bad" : warned ? "warn" : "good",
+        words: "On line power", glyph: warned ? "!" : "✓",
+        tone: critical ? "bad" : warned ? "warn" : "good",
       };
     case "on battery":
       return { words: "On battery", glyph: "!", tone: critical ? "bad" : "warn" };

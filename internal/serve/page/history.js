@@ -215,7 +215,8 @@ class Chart {
       const stroke = colour(n > 0 ? "--second" : "--first");
       const edge = { stroke: "transparent", width: 0, points: { show: false } };
       const dash = n > 0 ? [6, 4] : undefined;
-      made.push(edge, { stroke, width: 2, dash, points: { show: false } }, edge);
+      const points = { show: true, size: 4, stroke, fill: stroke, filter: lone };
+      made.push(edge, { stroke, width: 2, dash, points }, edge);
       bands.push({ series: [3 * n + 3, 3 * n + 1], fill: faint(stroke) });
     });
     this.u = new uPlot({
@@ -293,6 +294,13 @@ function ticks(_, times, axis, space, step) {
     const another = i === 0 || new Date(times[i - 1] * 1000).getDate() !== at.getDate();
     return hours.format(at) + (another ? "\n" + days.format(at) : "");
   });
+}
+
+// lone returns where a line has a point without neighbours, such as its first: no line shows that.
+function lone(u, n) {
+  const values = u.data[n];
+  return [...values.keys()].filter((i) =>
+    values[i] != null && values[i - 1] == null && values[i + 1] == null);
 }
 
 // shade marks the outages.
