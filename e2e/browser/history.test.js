@@ -156,7 +156,7 @@ test("everything can be reached by the keyboard, and what has the focus is seen"
     if (!one) break;
     reached.push(one);
   }
-  for (const { what, seen } of reached) assert.ok(seen, `${what} has the focus and does not show it`);
+  for (const { what, seen } of reached) assert.ok(seen, `${what} does not show its focus`);
   const missed = await page.evaluate(() =>
     [...document.querySelectorAll("a[href], button, summary, [tabindex='0']")]
       .filter((e) => e.getClientRects().length > 0 && !("reached" in e.dataset))
