@@ -118,12 +118,14 @@ for (const signal of ["SIGKILL", "SIGTERM"]) {
     assert.equal(await readings(one), "");
     assert.ok(await page.locator("#readings").isHidden());
     assert.match(await page.title(), /^No connection/);
+    const asks = page.waitForRequest("**/api/v1/history?*");
     const again = await tripplited(first.address);
     t.after(() => again.kill());
     const began = Date.now();
     await shows(page.locator("#connection"), "Live");
     await shows(value(one, "input.voltage"), "117.2 V");
     t.diagnostic(`live ${Date.now() - began} ms after the server`);
+    await asks;
     await shows(page.locator("#charts"), "Voltage, V");
     assert.ok(await page.evaluate(() => window.stays), "without being loaded anew");
     await page.context().close();
