@@ -8,7 +8,8 @@ export function stateOf(unit) {
   switch (unit.state) {
     case "on line power":
       return {
-        words: "On line power", glyph: "✓", tone: critical ? "bad" : warned ? "warn" : "good",
+        words: "On line power", glyph: warned ? "!" : "✓",
+        tone: critical ? "bad" : warned ? "warn" : "good",
       };
     case "on battery":
       return { words: "On battery", glyph: "!", tone: critical ? "bad" : "warn" };
@@ -50,7 +51,10 @@ export class Card {
     this.words = element("strong", {});
     this.since = element("span", { class: "since" });
     this.alerts = element("ul", { class: "alerts", "aria-label": "Alerts" });
-    this.problem = element("p", { class: "problem" });
+    this.problem = element("p", { class: "problem" }); // why it is lost
+    this.missing = element("p", {}); // what could not be read
+    this.part = element("details", { class: "problem" },
+      element("summary", {}, "Read in part"), this.missing);
     this.main = element("dl", { class: "main" });
     this.more = element("dl", { class: "more" });
     this.read = element("p", { class: "read" });
@@ -60,7 +64,7 @@ export class Card {
       element("h2", { id }, this.link), this.model,
       element("div", { class: "state" }, this.glyph,
         element("p", {}, this.words, this.since)),
-      this.alerts, this.problem, this.main, this.more, this.read);
+      this.alerts, this.problem, this.main, this.more, this.read, this.part);
   }
 
   row(list, { key, label, bar }) {
@@ -84,9 +88,7 @@ export class Card {
       .filter(Boolean).join(" · "));
     this.state(stateOf(unit));
     this.showAlerts(unit.alerts.filter((alert) => alert.name !== "on-battery"));
-    const problem = unit.problem && (unit.up ? "Read in part: " : "") + unit.problem;
-    setText(this.problem, problem || "");
-    setHidden(this.problem, !problem);
+    this.showProblem(unit.up ? "" : unit.problem, unit.up ? unit.problem : "");
     this.showReadings(unit.readings || {});
     this.tick(at);
   }
@@ -97,7 +99,7 @@ export class Card {
     this.state({ words: "Not known", glyph: "?", tone: "idle" });
     setText(this.since, "no connection to the server");
     this.showAlerts([]);
-    setHidden(this.problem, true);
+    this.showProblem("", "");
     this.showReadings({});
     setText(this.read, "");
   }
@@ -117,6 +119,13 @@ export class Card {
       element("li", { class: severity === "critical" ? "critical" : "warning" },
         element("span", { class: "severity" }, severity),
         element("span", {}, text.slice(0, 1).toUpperCase() + text.slice(1)))));
+  }
+
+  showProblem(problem = "", missing = "") {
+    setText(this.problem, problem);
+    setHidden(this.problem, !problem);
+    setText(this.missing, missing.replaceAll("; ", ";\n"));
+    setHidden(this.part, !missing);
   }
 
   showReadings(readings) {

@@ -1,5 +1,5 @@
 // Charts and tables of what a unit said. They need uPlot, which is loaded with the first of them.
-import { element, setText, setHidden, moment, span } from "./text.js";
+import { element, setText, setHidden, setAttribute, moment, span } from "./text.js";
 
 const ranges = [
   ["hour", "1 hour", 3600],
@@ -25,7 +25,9 @@ const kinds = [
 
 const at = (id) => document.getElementById(id);
 let shown = null; // { unit, span, name }
+let now = Date.now; // by the server's clock
 let timer = 0;
+let due = false; // whether to ask again once somebody looks at the page
 let asking = null; // aborts what is under way
 let asked = null; // the parameters of what is shown: unit, from, to
 let charts = [];
@@ -37,8 +39,9 @@ let ended = false; // whether there are none before them
 const height = 190; // of a chart
 
 // show shows the history of a unit over a range, and keeps it up to date. The address is that of
-// the unit on the page.
-export function show(unit, range, address) {
+// the unit on the page; clock returns the time by the server's clock.
+export function show(unit, range, address, clock) {
+  now = clock;
   const [name, , seconds] = ranges.find(([name]) => name === range) || ranges[2];
   if (shown && shown.unit === unit && shown.name === name) return;
   if (!shown || shown.unit !== unit) {
@@ -47,26 +50,37 @@ export function show(unit, range, address) {
     ended = false;
   }
   shown = { unit, name, span: seconds };
-  at("ranges").replaceChildren(...ranges.map(([name, label]) => {
-    const link = element("a", { href: `${address}&range=${name}` }, label);
-    if (name === shown.name) link.setAttribute("aria-current", "true");
-    return link;
-  }));
+  showRanges(address);
   refresh();
+}
+
+// showRanges makes the links once: one that is replaced loses the focus.
+function showRanges(address) {
+  const box = at("ranges");
+  if (box.children.length === 0) {
+    box.append(...ranges.map(([, label]) => element("a", {}, label)));
+  }
+  ranges.forEach(([name], i) => {
+    const link = box.children[i];
+    setAttribute(link, "href", `${address}&range=${name}`);
+    if (name === shown.name) setAttribute(link, "aria-current", "true");
+    else link.removeAttribute("aria-current");
+  });
 }
 
 export function hide() {
   shown = null;
+  due = false;
   clearTimeout(timer);
   if (asking) asking.abort();
   clear();
 }
 
-// soon asks again in a while: something has happened.
-export function soon() {
+// soon asks again in a while, in milliseconds: something has happened.
+export function soon(wait) {
   if (!shown) return;
   clearTimeout(timer);
-  timer = setTimeout(refresh, 5000);
+  timer = setTimeout(refresh, wait);
 }
 
 function clear() {
@@ -77,8 +91,10 @@ function clear() {
 }
 
 async function get(path, parameters) {
-  const response = await fetch("api/v1/" + path + "?" + new URLSearchParams(parameters), {
-    signal: asking.signal,
+  const { signal } = asking;
+  const address = "api/v1/" + path + "?" + new URLSearchParams(parameters);
+  const response = await fetch(address, { signal }).catch((problem) => {
+    throw signal.aborted ? problem : new Error("The history cannot be had: no connection.");
   });
   const said = await response.json();
   if (!response.ok) throw new Error(said.error);
@@ -87,11 +103,12 @@ async function get(path, parameters) {
 
 async function refresh() {
   clearTimeout(timer);
+  due = false;
   if (asking) asking.abort();
   asking = new AbortController();
   const { unit, span: seconds } = shown;
   const mine = asking;
-  const to = Math.floor(Date.now() / 1000);
+  const to = Math.floor(now() / 1000);
   const range = { unit, from: to - seconds, to };
   try {
     const [readings, events, found] = await Promise.all([
@@ -109,17 +126,18 @@ async function refresh() {
     draw(readings.series);
     tabulate(readings.series);
   } catch (problem) {
-    if (mine !== asking) return;
+    if (mine !== asking || !shown) return;
     clear();
     tell(problem);
   }
-  // A page in the background needs no charts.
-  const next = Math.min(60, Math.max(10, seconds / 360)) * 1000;
-  timer = setTimeout(function again() {
-    if (document.hidden) timer = setTimeout(again, next);
+  timer = setTimeout(() => {
+    if (document.hidden) due = true; // a page in the background needs no charts
     else refresh();
-  }, next);
+  }, (charts.length === 0 ? 5 : Math.min(60, Math.max(10, seconds / 360))) * 1000);
 }
+document.addEventListener("visibilitychange", () => {
+  if (due && !document.hidden) refresh();
+});
 
 // script loads uPlot once.
 let loaded = null;
@@ -197,7 +215,8 @@ class Chart {
       const stroke = colour(n > 0 ? "--second" : "--first");
       const edge = { stroke: "transparent", width: 0, points: { show: false } };
       const dash = n > 0 ? [6, 4] : undefined;
-      made.push(edge, { stroke, width: 2, dash, points: { show: false } }, edge);
+      const points = { show: true, size: 4, stroke, fill: stroke, filter: lone };
+      made.push(edge, { stroke, width: 2, dash, points }, edge);
       bands.push({ series: [3 * n + 3, 3 * n + 1], fill: faint(stroke) });
     });
     this.u = new uPlot({
@@ -211,10 +230,10 @@ class Chart {
           if (low == null) return [0, 1];
           if (kind.zero) return [0, Math.max(kind.top || 1, high * 1.1)];
           const room = Math.max((high - low) * 0.1, high * 0.005, 0.1);
-          return [low - room, high + room];
+          return [low < 0 ? low - room : Math.max(0, low - room), high + room];
         } },
       },
-      axes: [{ ...axis, space: 70 }, { ...axis, size: 48 }],
+      axes: [{ ...axis, space: 70, values: ticks }, { ...axis, size: 48 }],
       series: made,
       bands,
       hooks: {
@@ -226,7 +245,10 @@ class Chart {
 
   width() { return Math.max(200, this.plot.clientWidth); }
 
-  resize() { this.u.setSize({ width: this.width(), height }); }
+  resize() {
+    const width = this.width();
+    if (width !== this.u.width) this.u.setSize({ width, height });
+  }
 
   destroy() {
     this.u.destroy();
@@ -245,17 +267,40 @@ class Chart {
     }).join("; ") + ". The table Summary has the same.");
   }
 
-  // read writes what the lines are where the cursor is, or at last.
+  // read writes what the lines are where the cursor is, or at last, and when that was.
   read(i) {
     const [times, ...columns] = this.data || [[]];
+    const means = this.values.map((_, n) => columns[3 * n + 1] || []);
     const pointed = i != null && times[i] !== undefined;
-    setText(this.when, pointed ? moment(times[i] * 1000) : "Last");
+    if (!pointed) i = times.findLastIndex((_, at) => means.some((mean) => mean[at] != null));
+    setText(this.when, i < 0 ? "" : (pointed ? "" : "Last, ") + moment(times[i] * 1000));
     this.values.forEach((value, n) => {
-      const means = columns[3 * n + 1] || [];
-      const said = pointed ? means[i] : means.findLast((mean) => mean != null);
+      const said = means[n][i];
       setText(value, said == null ? "–" : `${rounded(said)} ${this.kind.unit}`);
     });
   }
+}
+
+const hours = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const days = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const months = new Intl.DateTimeFormat(undefined, { month: "short", year: "numeric" });
+
+// ticks writes the times of an axis as the visitor does: the day below the first and the midnights.
+function ticks(_, times, axis, space, step) {
+  return times.map((time, i) => {
+    const at = new Date(time * 1000);
+    if (step >= 28 * 86400) return months.format(at);
+    if (step >= 86400) return days.format(at);
+    const another = i === 0 || new Date(times[i - 1] * 1000).getDate() !== at.getDate();
+    return hours.format(at) + (another ? "\n" + days.format(at) : "");
+  });
+}
+
+// lone returns where a line has a point without neighbours, such as its first: no line shows that.
+function lone(u, n) {
+  const values = u.data[n];
+  return [...values.keys()].filter((i) =>
+    values[i] != null && values[i - 1] == null && values[i + 1] == null);
 }
 
 // shade marks the outages.
@@ -266,7 +311,7 @@ function shade(u, fill) {
   for (const { from, to } of outages) {
     const x = (time) => Math.min(left + width, Math.max(left, u.valToPos(time / 1000, "x", true)));
     const start = x(new Date(from).getTime());
-    const end = x(to ? new Date(to).getTime() : Date.now());
+    const end = x(to ? new Date(to).getTime() : now());
     u.ctx.fillRect(start, top, Math.max(2 * devicePixelRatio, end - start), height);
   }
   u.ctx.restore();
@@ -297,7 +342,7 @@ class Table {
     this.none = element("p", { class: "note" }, none);
     this.scroll = element("div",
       { class: "scroll", tabindex: "0", role: "region", "aria-label": name },
-      element("table", { class: heads.length > 2 ? "tight" : "" }, this.caption,
+      element("table", { class: `${path} ${heads.length > 2 ? "tight" : ""}` }, this.caption,
         element("thead", {},
           element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)))),
         this.body));
@@ -345,7 +390,7 @@ function tabulate(series) {
     })), `Over ${over}`, { ...asked, points: 2000 });
   tables.outages.set(outages.map(({ from, to, lowest_charge: charge, energy_wh: energy }) => [
     moment(from), to ? moment(to) : "still on battery",
-    span(((to ? new Date(to) : Date.now()) - new Date(from)) / 1000),
+    span(((to ? new Date(to) : now()) - new Date(from)) / 1000),
     charge === undefined ? "not known" : `${rounded(charge)} %`,
     energy === undefined ? "not known" : `${rounded(energy)} Wh`,
   ]), `Within ${over}, the latest first`, { ...asked, limit: 1000 });
@@ -362,9 +407,11 @@ function tabulateEvents() {
 }
 
 async function moreEvents() {
+  const { unit } = shown;
   try {
     const before = [...newest, ...older].reduce((least, { id }) => Math.min(least, id), Infinity);
-    const { events } = await get("events", { unit: shown.unit, limit: page, before });
+    const { events } = await get("events", { unit, limit: page, before });
+    if (!shown || shown.unit !== unit) return;
     older = [...newest, ...older, ...events]
       .filter(({ id }, i, all) => all.findIndex((event) => event.id === id) === i);
     ended = events.length < page;
@@ -387,9 +434,6 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   charts = [];
   refresh();
 });
-let wide = innerWidth;
-addEventListener("resize", () => {
-  if (innerWidth === wide) return; // a phone that hides its address bar
-  wide = innerWidth;
+new ResizeObserver(() => {
   for (const chart of charts) chart.resize();
-});
+}).observe(at("charts"));

@@ -11,7 +11,7 @@ const title = document.title;
 const hasHistory = "history" in document.body.dataset;
 
 let source = null; // the stream
-let heard = 0; // when something came by it, by performance.now()
+let heard = { ticks: 0, clock: 0 }; // when something came by it, by two clocks
 let retry = 500;
 let lostSince = new Date(); // when the connection was lost, or the page began without one
 let live = false;
@@ -25,10 +25,18 @@ const cards = new Map(); // by path
 function connect() {
   source = new EventSource("api/v1/stream");
   const on = (name, take) => source.addEventListener(name, (event) => {
-    heard = performance.now();
+    if (jumped()) {
+      disconnect();
+      return;
+    }
+    hear();
     take(JSON.parse(event.data));
   });
   on("units", (said) => {
+    if (!live && tried) {
+      setText(at("spoken"), "The connection to the server is back.");
+      if (history) history.soon(0);
+    }
     retry = 500;
     live = true;
     answer = said;
@@ -42,8 +50,17 @@ function connect() {
   });
   on("beat", () => {});
   source.onerror = disconnect;
-  heard = performance.now();
+  hear();
 }
+
+function hear() {
+  heard = { ticks: performance.now(), clock: Date.now() };
+}
+
+// jumped reports whether the clocks disagree: the computer slept, or somebody set its clock. What
+// the page knows of the server's time is wrong then, and the stream may be dead.
+const jumped = () =>
+  Math.abs(Date.now() - heard.clock - (performance.now() - heard.ticks)) > 5000;
 
 // disconnect takes all values off: what was true is not what is.
 function disconnect() {
@@ -205,7 +222,7 @@ function announce(unit) {
       waiting.delete(unit.path);
       spoken.set(unit.path, text);
       setText(at("spoken"), text);
-      if (history) history.soon();
+      if (history) history.soon(5000);
     }, 1000);
   }
 }
@@ -218,7 +235,7 @@ async function showHistory(unit, range, link) {
   }
   try {
     history = history || await import("./history.js");
-    history.show(unit.name, range, link);
+    if (!at("history").hidden) history.show(unit.name, range, link, now);
   } catch {
     setText(at("history-notice"), "The history cannot be loaded.");
     setHidden(at("history-notice"), false);
@@ -243,7 +260,8 @@ document.addEventListener("click", (event) => {
 addEventListener("popstate", show);
 
 setInterval(() => {
-  if (source.readyState !== EventSource.CLOSED && performance.now() - heard > silence) disconnect();
+  const quiet = performance.now() - heard.ticks;
+  if (source.readyState !== EventSource.CLOSED && (quiet > silence || jumped())) disconnect();
   for (const card of cards.values()) card.tick(now());
 }, 1000);
 addEventListener("pageshow", (event) => {

@@ -36,9 +36,10 @@ export function moment(time) {
 // span writes a number of seconds as in "2 h 5 min".
 export function span(seconds) {
   const s = Math.max(0, Math.floor(seconds));
+  const two = (n, unit, rest, smaller) => `${n} ${unit}` + (rest > 0 ? ` ${rest} ${smaller}` : "");
   if (s < 60) return `${s} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
-  if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor(s % 3600 / 60)} min`;
+  if (s < 3600) return two(Math.floor(s / 60), "min", s % 60, "s");
+  if (s < 86400) return two(Math.floor(s / 3600), "h", Math.floor(s % 3600 / 60), "min");
   const days = Math.floor(s / 86400);
-  return `${days} ${days === 1 ? "day" : "days"} ${Math.floor(s % 86400 / 3600)} h`;
+  return two(days, days === 1 ? "day" : "days", Math.floor(s % 86400 / 3600), "h");
 }
