@@ -70,6 +70,10 @@ func (g *Guard) resume(now time.Time) {
 	if g.config.File == "" {
 		return
 	}
+	left, _ := filepath.Glob(g.config.File + ".*") // by a program that was killed as it wrote
+	for _, file := range left {
+		os.Remove(file)
+	}
 	r, err := readRecord(g.config.File)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {

@@ -427,3 +427,13 @@ func TestThatNoUnitIsKnownIsNoSuccess(t *testing.T) {
 	}
 	require.False(t, s.guard.Status().Cuts)
 }
+
+func TestWhatAKilledProgramLeftOfAWriteIsRemoved(t *testing.T) {
+	inHouse(t, "smart1500lcd", func(h *house) {
+		left := h.config.File + ".123456"
+		require.NoError(h.t, os.WriteFile(left, []byte("{"), 0o600))
+		h.start()
+		require.NoFileExists(h.t, left)
+		require.FileExists(h.t, h.config.File)
+	})
+}

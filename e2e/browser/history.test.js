@@ -64,7 +64,7 @@ test("the tables can be had as CSV", async (t) => {
   const page = await history(t);
   for (const [name, head, least] of [
     ["Summary", "time,key,unit,least,mean,most", 1000],
-    ["Outages", "unit,from,to,lowest charge in %,energy in Wh", 4],
+    ["Outages", "unit,from,to,lowest_charge_percent,energy_watt_hours", 4],
     ["Events", "id,time,unit,path,kind,text", 7],
   ]) {
     const [download] = await Promise.all([

@@ -296,7 +296,7 @@ func (a *api) getOutages(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	outages := []outageView{}
-	rows := [][]string{{"unit", "from", "to", "lowest charge in %", "energy in Wh"}}
+	rows := [][]string{{"unit", "from", "to", "lowest_charge_percent", "energy_watt_hours"}}
 	for _, o := range found {
 		v := outageView{o.Unit, o.From.UTC(), time.Time{}, o.LowestCharge, o.Energy}
 		if !o.To.IsZero() {

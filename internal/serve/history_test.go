@@ -147,7 +147,7 @@ func TestTheHistoryAsCSV(t *testing.T) {
 8,2026-01-31T12:00:00Z,rack,1-1:1.0,on-battery,"'=1+2, ""x"""
 7,2026-01-31T12:00:00Z,,,shutting-down,a text
 `,
-		"outages?format=csv": `unit,from,to,lowest charge in %,energy in Wh
+		"outages?format=csv": `unit,from,to,lowest_charge_percent,energy_watt_hours
 rack,2026-01-31T12:00:00Z,,,
 -3,2026-01-31T12:00:00Z,2026-01-31T13:00:00Z,70.5,12.3
 `,
