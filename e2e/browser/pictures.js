@@ -10,8 +10,12 @@ const server = await units(
 for (const line of [
   "set rack output.load 22", "set rack output.power 198", "set rack time_to_empty 3960",
   "set rack battery.voltage 27.3", "flag rack Charging 0", "flag rack FullyCharged 1",
-  "set desk health 71", "set desk time_to_empty 711", "fail desk",
+  "set desk health 71", "set desk time_to_empty 711",
 ]) await server.do(line);
+const first = await open(browser, server.url);
+await shows(card(first, "desk").locator(".state"), "On line power"); // before it fails
+await first.context().close();
+await server.do("fail desk");
 
 const views = {
   async units(page) {
