@@ -24,6 +24,8 @@ type Unit struct {
 	// when it showed one.
 	OnBattery bool
 	Known     bool // whether it is on battery is known
+	// LinePower says that the unit is there and its newest State shows line power, believed or not.
+	LinePower bool
 	Lost      bool
 	Since     time.Time // of the power failure
 	LostSince time.Time
@@ -101,7 +103,8 @@ func (p *Policy) judge(path string, now time.Time) Unit {
 	unit.OnBattery, unit.Known = u.power.Get()
 	unit.LostSince, unit.Lost = u.lost(p, now)
 	since := u.power.Since()
-	shows, showsSince, _ := u.power.Shows()
+	shows, showsSince, tells := u.power.Shows()
+	unit.LinePower = tells && !shows && !unit.Lost
 	if unit.Lost { // its last State has to do
 		unit.OnBattery, unit.Known, since = shows, unit.Known || shows, showsSince
 	}

@@ -163,8 +163,14 @@ const (
 // under way is ended, too; a Guard that is run again on the same file goes on with the next one.
 func (g *Guard) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
-	defer g.running.Wait()
-	defer stop()
+	defer func() {
+		stop()
+		g.running.Wait()
+		if g.status.Phase == Acting { // systemd ends this program in the last step
+			g.keep(time.Now())
+		}
+	}()
+	g.status.Since = time.Now()
 	g.resume(time.Now())
 	if g.status.Phase == Acting && !g.begin(ctx, begun(g.status.Steps)) {
 		g.enter(Done, time.Now())
@@ -284,6 +290,12 @@ func next(d Decision, now time.Time) []any {
 // linePower reports whether every unit is there and believed to have line power.
 func linePower(d Decision) bool {
 	without := func(u Unit) bool { return !u.Known || u.OnBattery || u.Lost }
+	return len(d.Units) > 0 && !slices.ContainsFunc(d.Units, without)
+}
+
+// showsLinePower reports whether every unit is there and shows line power, believed or not.
+func showsLinePower(d Decision) bool {
+	without := func(u Unit) bool { return !u.LinePower }
 	return len(d.Units) > 0 && !slices.ContainsFunc(d.Units, without)
 }
 

@@ -114,6 +114,7 @@ func (h *history) said(path string, until int) (all []said) {
 type power struct {
 	known, battery bool
 	since          time.Time
+	tells          bool
 	shows          bool
 	showsSince     time.Time
 }
@@ -140,9 +141,9 @@ func (h *history) power(path string, until int) (b power) {
 			b.known, b.battery, b.since, flipped = true, s.battery, all[start].at, k
 		}
 	}
-	b.shows, b.showsSince = b.battery, b.since
+	b.tells, b.shows, b.showsSince = b.known, b.battery, b.since
 	if start := change(all, b, flipped); start >= 0 {
-		b.shows, b.showsSince = all[start].battery, all[start].at
+		b.tells, b.shows, b.showsSince = true, all[start].battery, all[start].at
 	}
 	return b
 }
@@ -241,6 +242,7 @@ func (h *history) stands(path string, until int) (u Unit, b power, at presence) 
 	}
 	u.Known = b.known || at.lost && b.shows
 	u.Lost = at.lost
+	u.LinePower = b.tells && !b.shows && !at.lost
 	if at.lost {
 		u.LostSince = at.since
 	}

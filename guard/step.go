@@ -54,6 +54,9 @@ func (s *Step) run(ctx context.Context, situation *Situation, armed bool) error 
 	}
 	select {
 	case err := <-done:
+		if err == nil && context.Cause(ctx) != errLate {
+			return nil // it was done as this program was told to end
+		}
 		return errors.Join(context.Cause(ctx), err)
 	case <-time.After(grace):
 		return context.Cause(ctx)
@@ -87,8 +90,9 @@ type Situation struct {
 // Why returns why the computer goes down.
 func (s *Situation) Why() string { return s.guard.Status().Why }
 
-// LinePower reports whether there is line power again: every unit is there and says so.
-func (s *Situation) LinePower() bool { return linePower(s.guard.Status().Decision) }
+// LinePower reports whether there is line power again: every unit is there and says so, if only
+// since a moment ago.
+func (s *Situation) LinePower() bool { return showsLinePower(s.guard.Status().Decision) }
 
 // Cut notes that a UPS has been told to cut the load, or may have been.
 func (s *Situation) Cut() {
@@ -103,6 +107,14 @@ func (s *Situation) cuts() bool {
 	return s.told
 }
 
+// readAnew waits until each unit that answers has been read once more.
+func (s *Situation) readAnew(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(s.guard.config.Every + tick):
+	}
+}
+
 // PowerOff makes the step that ends the computer. If there is line power again and no UPS has been
 // told to cut the load, nothing would switch the computer on again: it is restarted instead.
 // Where reboot is nil it is not.
@@ -112,6 +124,9 @@ func PowerOff(off, reboot func(context.Context) error, timeout time.Duration) St
 		Name: "power off", Does: "The system is asked to power off", Timeout: timeout,
 		Do: func(ctx context.Context, s *Situation) error {
 			act := off
+			if reboot != nil && !s.cuts() {
+				s.readAnew(ctx) // a unit that has just refused since there is line power says so
+			}
 			if restarts(s) {
 				s.guard.log.Warn("there is line power again, and no UPS cuts the load: " +
 					"the computer restarts instead of going off, since nothing would switch it on")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -243,12 +244,24 @@ func lateFile() string {
 	return filepath.Join(cmp.Or(os.Getenv("RUNTIME_DIRECTORY"), "/run/tripplited"), killPowerFile)
 }
 
+// forgetLate removes what was left for the end of a shutdown that has not come about, so that no
+// other one has the UPS cut the power.
+func (d *daemon) forgetLate(file string) {
+	if kept, err := guard.ReadFile(file); err == nil && kept.Status.Phase == guard.Acting {
+		return // the guard goes on with that
+	}
+	if err := os.Remove(lateFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		d.log.Error("the next shutdown will have the UPS cut the power", "err", err)
+	}
+}
+
 // runGuard runs the guard, if there is to be one. The function that it returns ends it.
 func (d *daemon) runGuard(ctx context.Context) (stop func()) {
 	if !d.fixed.guards {
 		return func() {}
 	}
 	config := d.guardConfig()
+	d.forgetLate(config.File)
 	d.guard = guard.New(d.bank, config)
 	for _, line := range config.Describe() {
 		d.log.Info("guard: " + line)
@@ -275,29 +288,57 @@ func (d *daemon) guardConfig() guard.Config {
 	}
 }
 
-// preflight says at the start what will happen to each unit, and what does not fit together.
+// preflightEvery is how often it is looked for units that were not there before.
+const preflightEvery = time.Second
+
+// preflight says at the start what does not fit together, and of each unit, once it is there, what
+// will happen to it.
 func (d *daemon) preflight(ctx context.Context) {
-	c, g := &d.fixed, &d.fixed.Guard
-	cut := guard.Cut{After: g.CutAfter, For: g.OffFor}
-	if g.Cut != cutNever {
+	d.askSystem(ctx)
+	if d.fixed.Guard.Cut == cutNever {
+		return
+	}
+	ticker := time.NewTicker(preflightEvery)
+	defer ticker.Stop()
+	for said := map[string]bool{}; ; {
 		for _, path := range d.guarded() {
-			b, ok := d.bank.Battery(path)
-			if !ok {
-				continue
-			}
-			does, err := cut.Forecast(ctx, b)
-			switch {
-			case err == nil:
-				d.log.Info("guard: shutdown.return on this UPS", "path", path, "does", does)
-			case errors.Is(err, tripplite.ErrRefused):
-				d.log.Warn("guard: now, with line power as it is, this UPS would not cut its load",
-					"path", path, "err", err)
-			default:
-				d.log.Warn("guard: this UPS would not cut its load", "path", path, "err", err)
-			}
+			said[path] = said[path] || d.forecast(ctx, path)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
 		}
 	}
-	if len(g.PowerOff) > 0 {
+}
+
+// forecast says what the guard will do to a unit. It reports false of one that does not answer.
+func (d *daemon) forecast(ctx context.Context, path string) bool {
+	g := &d.fixed.Guard
+	b, ok := d.bank.Battery(path)
+	if !ok {
+		return false
+	}
+	asking, cancel := context.WithTimeout(ctx, aliveTimeout)
+	defer cancel()
+	does, err := guard.Cut{After: g.CutAfter, For: g.OffFor}.Forecast(asking, b)
+	switch {
+	case err == nil:
+		d.log.Info("guard: shutdown.return on this UPS", "path", path, "does", does)
+	case errors.Is(err, tripplite.ErrRefused):
+		d.log.Warn("guard: now, with line power as it is, this UPS would not cut its load",
+			"path", path, "err", err)
+	case errors.Is(err, tripplite.ErrUnsupported):
+		d.log.Warn("guard: this UPS would not cut its load", "path", path, "err", err)
+	default:
+		return false
+	}
+	return true
+}
+
+// askSystem says what of the system does not fit to the configuration.
+func (d *daemon) askSystem(ctx context.Context) {
+	if len(d.fixed.Guard.PowerOff) > 0 {
 		return
 	}
 	system, err := logind.Ask(ctx)
@@ -305,7 +346,7 @@ func (d *daemon) preflight(ctx context.Context) {
 		d.log.Warn("guard: logind cannot be asked, and could not power this computer off", "err", err)
 		return
 	}
-	for _, warning := range fits(c, system) {
+	for _, warning := range fits(&d.fixed, system) {
 		d.log.Warn("guard: " + warning)
 	}
 }

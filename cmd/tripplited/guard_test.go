@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -195,6 +197,35 @@ The last time, 2026-11-24 03:00:00: the battery was low
 func TestKillPowerWithoutAFileDoesNothing(t *testing.T) {
 	t.Setenv("RUNTIME_DIRECTORY", t.TempDir())
 	require.Empty(t, runs(t, program.Write(t, t.TempDir(), "tripplited.toml", ""), "--kill-power"))
+}
+
+func TestKillPowerNeedsNoConfigurationThatIsRight(t *testing.T) {
+	left := leaveKillPower(t)
+	var stderr bytes.Buffer
+	file := program.Write(t, t.TempDir(), "tripplited.toml", "[guard]\nwrong = 1\n")
+	require.Equal(t, 1, run(t.Context(), []string{"--kill-power", "--config", file}, io.Discard, &stderr))
+	require.Contains(t, stderr.String(), "wrong")
+	require.Contains(t, stderr.String(), "is of an earlier boot of this computer")
+	require.NoFileExists(t, left)
+}
+
+// leaveKillPower leaves what a shutdown of another boot would have done.
+func leaveKillPower(t *testing.T) (file string) {
+	t.Helper()
+	dir := t.TempDir()
+	t.Setenv("RUNTIME_DIRECTORY", dir)
+	return program.Write(t, dir, killPowerFile, `{"boot": "another", "paths": ["1-1:1.0"]}`)
+}
+
+func TestAShutdownThatHasNotComeAboutLeavesNothingToBeDone(t *testing.T) {
+	for phase, stays := range map[guard.Phase]bool{guard.Done: false, guard.Acting: true} {
+		left := leaveKillPower(t)
+		record := program.Write(t, t.TempDir(), guardFile, fmt.Sprintf(`{"status": {"phase": %q}}`, phase))
+		d := daemon{log: slog.New(slog.DiscardHandler)}
+		d.forgetLate(record)
+		_, err := os.Stat(left)
+		require.Equal(t, stays, err == nil, phase)
+	}
 }
 
 func TestWhatDoesNotFitToTheSystemIsSaid(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -67,7 +68,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	d := &daemon{file: c.Config, replay: c.Replay, stderr: stderr}
 	if err := d.load(); err != nil {
 		fmt.Fprintf(stderr, "tripplited: %v\n", err)
-		return 1
+		if !c.KillPower {
+			return 1
+		}
+		d.log = serve.Logger(stderr, slog.LevelInfo, "logfmt") // what the guard left has all it takes
 	}
 	if err := d.run(ctx, parsed.Command(), &c, stdout); err != nil {
 		d.log.Error("cannot go on", "err", err)
