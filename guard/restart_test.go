@@ -437,3 +437,44 @@ func TestWhatAKilledProgramLeftOfAWriteIsRemoved(t *testing.T) {
 		require.FileExists(h.t, h.config.File)
 	})
 }
+
+// However short before the UPS is told: it refuses, and off the computer would stay off.
+func TestLinePowerOfAMomentAgoRestartsTheComputerToo(t *testing.T) {
+	for _, ago := range []time.Duration{0, 500 * time.Millisecond, 3 * time.Second} {
+		t.Run(ago.String(), func(t *testing.T) {
+			inHouse(t, "avr900u", func(h *house) {
+				h.config.Steps[0] = Step{Name: "hook", Timeout: time.Minute,
+					Do: func(context.Context, *Situation) error {
+						h.note("hook")
+						h.ups.PowerReturns()
+						time.Sleep(ago)
+						return nil
+					}}
+				h.start()
+				h.ups.PowerFailure()
+				h.pass(6 * time.Minute)
+				require.Equal(h.t, beside, h.happened())
+				require.Empty(h.t, h.ups.Writes())
+			})
+		})
+	}
+}
+
+// systemd ends the program while the power off is under way.
+func TestTheEndOfTheLastStepIsKept(t *testing.T) {
+	inHouse(t, "smart1500lcd", func(h *house) {
+		off := func(ctx context.Context) error {
+			<-ctx.Done()
+			return nil
+		}
+		h.config.Steps[2] = PowerOff(off, nil, time.Hour)
+		h.start()
+		h.ups.PowerFailure()
+		h.pass(6 * time.Minute)
+		h.stop()
+		kept, err := ReadFile(h.config.File)
+		require.NoError(h.t, err)
+		require.NotNil(h.t, kept.Status.Steps[2].Ended)
+		require.Empty(h.t, kept.Status.Steps[2].Error)
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -267,8 +268,14 @@ func TestWhatDoesNotFitToTheSystemIsSaid(t *testing.T) {
 func TestWhatServesNothingNeedsNoMoreThanItsPart(t *testing.T) {
 	t.Setenv("RUNTIME_DIRECTORY", t.TempDir())
 	dir := t.TempDir()
+	left := program.Write(t, os.Getenv("RUNTIME_DIRECTORY"), killPowerFile,
+		`{"boot": "another", "paths": ["1-1:1.0"]}`)
 	wrong := program.Write(t, dir, "wrong.toml", "colour = 1")
-	require.Empty(t, runs(t, wrong, "--kill-power"))
+	var stderr bytes.Buffer
+	require.Equal(t, 1, run(t.Context(), []string{"--kill-power", "--config", wrong}, io.Discard, &stderr))
+	require.Contains(t, stderr.String(), "colour")
+	require.Contains(t, stderr.String(), "is of an earlier boot of this computer")
+	require.NoFileExists(t, left)
 	missing := program.Write(t, dir, "missing.toml", fmt.Sprintf(admin, filepath.Join(dir, "none")))
 	require.Empty(t, runs(t, missing, "--kill-power"))
 	require.Contains(t, runs(t, missing, unit, "guard", "plan"), "no [guard]")

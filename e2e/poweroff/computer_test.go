@@ -5,11 +5,11 @@
 // the test itself, so that it outlives the computer. E2E_POWEROFF=1 e2e/run starts the suite.
 //
 //	c := newComputer(t, "smart1500lcd", files) // with the configuration, units and hooks
-//	c.enable("tripplited.service", "multi-user.target")
 //	r := c.boot()
-//	r.await("UPS answers") // on the console, which has the journal
+//	r.await("UPS answers")      // on the console, which has the journal
+//	r.do("systemctl stop cron") // as root
 //	c.setMains(false)
-//	off, how := r.end()         // poweredOff, powerCut or crashed
+//	off, how := r.end()         // poweredOff, restarted, powerCut or crashed
 //	c.writes()                  // what the UPS was told
 //	cut := c.awaitLoad(false)
 package poweroff
@@ -29,6 +29,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tripplite-go/tripplite/internal/capture"
+	"github.com/tripplite-go/tripplite/internal/hidreport"
 	"github.com/tripplite-go/tripplite/internal/virtualups"
 )
 
@@ -64,6 +65,10 @@ type computer struct {
 	*virtualups.UPS
 	t     testing.TB
 	files string // laid over the guest's file tree
+	state string // what is in /var/lib/tripplited, which outlasts a boot
+
+	onLine    byte // the status with line power
+	announces bool // the unit announces its status
 
 	mu    sync.Mutex
 	power []change // of the UPS's load, the first change first
@@ -75,9 +80,9 @@ type change struct {
 }
 
 // newComputer makes a computer and its UPS, of a built-in capture. The computer's file tree is this
-// machine's, with the files laid over it, by path. It has tripplited as deploy/ says to install it,
-// and tripplite beside it, but no configuration. It boots to multi-user.target and starts what
-// [computer.enable] names.
+// machine's, with the files laid over it, by path. It has tripplited as docs/ says to install it,
+// enabled, and tripplite beside it, but no configuration. It boots to multi-user.target and starts
+// what [computer.enable] names. Of what it writes, /var/lib/tripplited outlasts a boot.
 func newComputer(t testing.TB, unit string, files map[string]string) *computer {
 	t.Helper()
 	made, err := capture.Load(unit)
@@ -85,7 +90,17 @@ func newComputer(t testing.TB, unit string, files map[string]string) *computer {
 	server, err := virtualups.Listen("127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, server.Close()) })
-	c := &computer{UPS: server.Add(made), t: t, files: t.TempDir()}
+	c := &computer{UPS: server.Add(made), t: t, files: t.TempDir(), state: t.TempDir()}
+	for _, r := range made.Interfaces[0].Reports {
+		if r.Type == capture.Feature && r.ID == statusReport {
+			c.onLine = r.Bytes[1]
+		}
+	}
+	declared, err := hidreport.Parse(made.Interfaces[0].Descriptor)
+	require.NoError(t, err)
+	c.announces = slices.ContainsFunc(declared.Fields, func(f hidreport.Field) bool {
+		return f.Type == hidreport.Input && f.ReportID == statusReport
+	})
 
 	_, port, err := net.SplitHostPort(server.Addr().String())
 	require.NoError(t, err)
@@ -93,13 +108,18 @@ func newComputer(t testing.TB, unit string, files map[string]string) *computer {
 	require.NoError(t, err)
 	self, err := os.Executable()
 	require.NoError(t, err)
+	deployed := func(name string) string { return filepath.Join(repo, "deploy", name) }
+	program := func(name string) string { return filepath.Join(os.Getenv("E2E_BIN"), name) }
+	const systemd = "etc/systemd/system/"
 	for path, source := range map[string]string{
-		"etc/systemd/system/tripplited.service": filepath.Join(repo, "deploy/tripplited.service"),
-		"etc/udev/rules.d/70-tripplite.rules":   filepath.Join(repo, "deploy/70-tripplite.rules"),
-		"etc/sysusers.d/tripplite.conf":         filepath.Join(repo, "deploy/tripplite.sysusers.conf"),
-		"usr/local/bin/tripplited":              filepath.Join(os.Getenv("E2E_BIN"), "tripplited"),
-		"usr/local/bin/tripplite":               filepath.Join(os.Getenv("E2E_BIN"), "tripplite"),
-		"usr/local/bin/cable":                   self,
+		systemd + "tripplited.service":             deployed("tripplited.service"),
+		systemd + "tripplited-kill-power.service":  deployed("tripplited-kill-power.service"),
+		"etc/udev/rules.d/70-tripplite.rules":      deployed("70-tripplite.rules"),
+		"etc/sysusers.d/tripplite.conf":            deployed("tripplite.sysusers.conf"),
+		"etc/polkit-1/rules.d/50-tripplited.rules": deployed("tripplited.polkit"),
+		"usr/local/bin/tripplited":                 program("tripplited"),
+		"usr/local/bin/tripplite":                  program("tripplite"),
+		"usr/local/bin/cable":                      self,
 	} {
 		text, err := os.ReadFile(source)
 		require.NoError(t, err)
@@ -107,6 +127,9 @@ func newComputer(t testing.TB, unit string, files map[string]string) *computer {
 	}
 	c.write("etc/systemd/system/cable.service", fmt.Sprintf(cableService, port))
 	c.enable("cable.service", "sysinit.target")
+	c.write("etc/systemd/system/ears.service", earsService)
+	c.enable("ears.service", "multi-user.target")
+	c.enable("tripplited.service", "multi-user.target")
 	for path, text := range files {
 		c.write(path, text)
 	}
@@ -129,6 +152,18 @@ ExecStart=/usr/local/bin/cable
 Environment=E2E_CABLE=10.0.2.2:%s
 `
 
+// The computer runs what is typed on its console.
+const earsService = `[Unit]
+After=dbus.service
+[Service]
+ExecStart=/bin/sh -c 'stty -echo; echo ` + listening + ` >&2; \
+	while read -r line; do sh -c "$line" </dev/null; done'
+StandardInput=tty-force
+TTYPath=/dev/ttyS0
+StandardOutput=journal
+StandardError=journal
+`
+
 // enable has a target want a unit.
 func (c *computer) enable(unit, target string) {
 	c.t.Helper()
@@ -147,16 +182,28 @@ func (c *computer) write(path, text string) {
 	require.NoError(c.t, os.WriteFile(path, []byte(text), mode))
 }
 
-// setMains has line power fail or return. The unit announces it, and acts by it. It must be a unit
-// with the status report of the SMART1500LCD.
+const (
+	statusReport = 0x32
+	discharging  = 0x08 // and no line power
+)
+
+// setMains has line power fail or return. The unit tells, and acts by it. It must be a unit with
+// the status report of the SMART1500LCD.
 func (c *computer) setMains(mains bool) {
-	status := byte(0x08) // discharging
+	status := byte(discharging)
 	if mains {
-		status = 0x46 // as in the capture
+		status = c.onLine
 	}
-	c.SetReport(capture.Feature, 0x32, status)
 	c.SetMains(mains)
-	c.Push(0x32, status)
+	c.say(status)
+}
+
+// say has the unit say a status, and announce it if it does that.
+func (c *computer) say(status byte) {
+	c.SetReport(capture.Feature, statusReport, status)
+	if c.announces {
+		c.Push(statusReport, status)
+	}
 }
 
 // watch notes when the UPS switches its load.

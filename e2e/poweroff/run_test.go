@@ -23,6 +23,7 @@ type run struct {
 	t       testing.TB
 	booted  time.Time
 	stopped chan struct{} // closed when it is off
+	keys    io.Writer     // of the console
 
 	// These may be read once stopped is closed.
 	off time.Time
@@ -37,8 +38,9 @@ type ending string
 
 const (
 	poweredOff ending = "it turned itself off"
+	restarted  ending = "it started again"
 	powerCut   ending = "its power was cut"
-	crashed    ending = "it crashed, or started again"
+	crashed    ending = "it crashed"
 )
 
 // line is a line of the console. The kernel's messages are there and all that goes to the journal,
@@ -48,23 +50,34 @@ type line struct {
 	text string
 }
 
+// listening is what a computer says when it takes commands.
+const listening = "listening"
+
 // parameters of the kernel, most of which systemd reads.
 const parameters = "quiet net.ifnames=0 systemd.show_status=0" +
 	" systemd.journald.forward_to_console=1 systemd.unit=multi-user.target E2E_FILES="
 
-// boot turns the computer on. It runs until it turns itself off, the UPS cuts its power, it
-// crashes, or the test ends.
+// booting has one computer boot at a time: an emulated one takes all that this machine has.
+var booting sync.Mutex
+
+// boot turns the computer on and returns when it is up. It runs until it turns itself off or restarts, the UPS cuts its power,
+// it crashes, or the test ends.
 func (c *computer) boot() *run {
 	c.t.Helper()
 	require.True(c.t, c.LoadOn(), "a computer needs power")
+	booting.Lock()
+	defer booting.Unlock()
 	qemu := exec.Command(os.Getenv("E2E_QEMU"), parameters+c.files,
-		"-nic", "user,model=virtio-net-pci", "-serial", "stdio")
+		"-nic", "user,model=virtio-net-pci", "-serial", "stdio",
+		"-virtfs", "local,path="+c.state+",mount_tag=state,security_model=mapped-file")
 	var stderr strings.Builder
 	qemu.Stderr = &stderr
 	qemu.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	console, err := qemu.StdoutPipe()
 	require.NoError(c.t, err)
-	r := &run{t: c.t, booted: time.Now(), stopped: make(chan struct{})}
+	keys, err := qemu.StdinPipe()
+	require.NoError(c.t, err)
+	r := &run{t: c.t, booted: time.Now(), stopped: make(chan struct{}), keys: keys}
 	require.NoError(c.t, qemu.Start())
 	go func() {
 		defer close(r.stopped)
@@ -72,9 +85,12 @@ func (c *computer) boot() *run {
 		err := qemu.Wait()
 		r.off = time.Now()
 		_, down := r.find("reboot: Power down")
+		_, again := r.find("reboot: Restarting system")
 		switch {
 		case err == nil && down:
 			r.how = poweredOff
+		case err == nil && again:
+			r.how = restarted
 		case !c.LoadOn():
 			r.how = powerCut
 		default:
@@ -98,6 +114,7 @@ func (c *computer) boot() *run {
 			c.t.Logf("the console:\n%s%s", r.console(), stderr.String())
 		}
 	})
+	r.await(listening)
 	return r
 }
 
@@ -120,6 +137,18 @@ func (r *run) find(text string) (found line, ok bool) {
 	return r.log[n], true
 }
 
+// lines returns the lines of the console so far that have a text.
+func (r *run) lines(text string) (found []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range r.log {
+		if strings.Contains(l.text, text) {
+			found = append(found, l.text)
+		}
+	}
+	return found
+}
+
 // await waits for the first line of the console that has a text, and returns when that came.
 func (r *run) await(text string) time.Time {
 	r.t.Helper()
@@ -137,6 +166,13 @@ func (r *run) await(text string) time.Time {
 		}
 		require.False(r.t, over, "no line with %q", text)
 	}
+}
+
+// do has the computer run a command of the shell, as root. What that writes is on the console.
+func (r *run) do(command string) {
+	r.t.Helper()
+	_, err := fmt.Fprintln(r.keys, command)
+	require.NoError(r.t, err)
 }
 
 // end waits until the computer is off, and returns when that was and how it came.
