@@ -60,8 +60,8 @@ const parameters = "quiet net.ifnames=0 systemd.show_status=0" +
 // booting has one computer boot at a time: an emulated one takes all that this machine has.
 var booting sync.Mutex
 
-// boot turns the computer on and returns when it is up. It runs until it turns itself off or restarts, the UPS cuts its power,
-// it crashes, or the test ends.
+// boot turns the computer on and returns when it is up. It runs until it turns itself off or
+// restarts, the UPS cuts its power, it crashes, or the test ends.
 func (c *computer) boot() *run {
 	c.t.Helper()
 	require.True(c.t, c.LoadOn(), "a computer needs power")
