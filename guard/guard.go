@@ -184,6 +184,7 @@ func (g *Guard) Run(ctx context.Context) error {
 			g.keep(time.Now())
 		}
 	}()
+	g.status.Since = time.Now()
 	g.resume(time.Now())
 	if s := g.Status(); s.Phase != Acting {
 		g.undo()
