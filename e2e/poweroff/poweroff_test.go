@@ -132,18 +132,24 @@ command = ["/usr/local/bin/hook", "two"]
 	require.Equal(t, poweredOff, how)
 	assert.True(t, c.awaitLoad(false).After(off))
 	c.awaitLoad(true)
+}
 
-	r = c.boot()
+func TestAUPSThatIsLostOnBatteryTakesTheComputerDown(t *testing.T) {
+	t.Parallel()
+	c := newComputer(t, "smart1500lcd", withGuard(armed+"lost = \"10s\"\n"))
+	r := c.boot()
 	r.await("msg=ready")
+	c.ResetCounts()
 	c.setMains(false)
 	r.await("ups-1-1: on battery for")
 	c.Unplug()
 	lost := time.Now()
-	off, how = r.end()
+	off, how := r.end()
 	require.Equal(t, poweredOff, how)
 	assert.Greater(t, off.Sub(lost), 10*time.Second)
 	r.inOrder("a limit is reached", "lost while on battery", "message shutting-down",
 		"step name=UPS", "a step failed", `step name="power off"`)
+	assert.Empty(t, c.writes())
 }
 
 func TestTheUPSIsToldAfterTheServicesHaveStopped(t *testing.T) {
@@ -204,13 +210,19 @@ func TestAnOutageOutlastsTheDaemonAndFaultsOfTheUPS(t *testing.T) {
 	r.do("sed -i s/armed.=.false/armed=true/ /etc/tripplited/tripplited.toml; " +
 		"systemctl restart tripplited; echo restarted")
 	r.await("]: restarted")
+	r.look()
 	c.setMains(false)
 	failed := time.Now()
-	r.await("message on-battery")
+	r.await("ups-1-1: on battery for")
 	c.misreport(3 * time.Second)
 	c.flap(4 * time.Second)
 	c.say(discharging)
+	time.Sleep(3 * time.Second) // its last word before a drop is what counts
+	r.look()
 	c.drop(time.Second)
+	r.await("lost for")
+	r.look()
+	r.await("ups-1-1: on battery for")
 	r.do("systemctl kill -s KILL tripplited")
 	killed := time.Now()
 	again := r.await("going on with a power failure")
@@ -232,7 +244,8 @@ func TestAComputerWhosePowerIsNotCutRestartsIfThereIsLinePower(t *testing.T) {
 command = ["/usr/local/bin/await-line-power"]
 `)
 	// As the user of the service, a hook may ask the UPS.
-	files["usr/local/bin/await-line-power"] = "#!/bin/sh\necho hook awaits line power | systemd-cat\n" +
+	files["usr/local/bin/await-line-power"] = "#!/bin/sh\n" +
+		"echo hook awaits line power | systemd-cat\n" +
 		"until [ \"$(tripplite get status.ac-present)\" = true ]; do :; done\n"
 	c := newComputer(t, "avr900u", files)
 	r := c.boot()

@@ -29,8 +29,9 @@ type run struct {
 	off time.Time
 	how ending
 
-	mu  sync.Mutex
-	log []line
+	mu   sync.Mutex
+	log  []line
+	from int // where find begins
 }
 
 // ending is how a run came to its end.
@@ -126,15 +127,23 @@ func (r *run) read(console io.Reader) {
 	}
 }
 
+// look has find and await look at what comes from now on.
+func (r *run) look() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.from = len(r.log)
+}
+
 // find returns the first line of the console that has a text.
 func (r *run) find(text string) (found line, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n := slices.IndexFunc(r.log, func(l line) bool { return strings.Contains(l.text, text) })
+	rest := r.log[r.from:]
+	n := slices.IndexFunc(rest, func(l line) bool { return strings.Contains(l.text, text) })
 	if n < 0 {
 		return line{}, false
 	}
-	return r.log[n], true
+	return rest[n], true
 }
 
 // lines returns the lines of the console so far that have a text.
