@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tripplite-go/tripplite"
+	"github.com/tripplite-go/tripplite/internal/program"
 )
 
 // slow is a source whose Watch takes a while to end, so that a step ends before it.
@@ -477,4 +478,17 @@ func TestTheEndOfTheLastStepIsKept(t *testing.T) {
 		require.NotNil(h.t, kept.Status.Steps[2].Ended)
 		require.Empty(h.t, kept.Status.Steps[2].Error)
 	})
+}
+
+func TestAHookFindsWhyInItsEnvironment(t *testing.T) {
+	shell := program.Find(t, "sh")
+	file := filepath.Join(t.TempDir(), "why")
+	t.Setenv("OTHER", "kept")
+	step := Hook([]string{shell, "-c", `echo "$TRIPPLITE_WHY $OTHER" > "$0"`, file}, 0)
+	g := New(nil, Config{})
+	g.status.Why = "rack: a charge of 12 %"
+	require.NoError(t, step.Do(t.Context(), &Situation{guard: g}))
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, "rack: a charge of 12 % kept\n", string(text))
 }

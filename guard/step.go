@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
+
+	"github.com/tripplite-go/tripplite/internal/command"
 )
 
 // Step is one thing that is done when the computer goes down.
@@ -163,12 +166,17 @@ const retry = 5 * time.Second
 
 // Hook makes a step that runs a command, without a shell. It finds why the computer goes down in
 // TRIPPLITE_WHY.
-func Hook(command []string, timeout time.Duration) Step {
+func Hook(args []string, timeout time.Duration) Step {
 	return Step{
-		Name: "hook " + command[0], Does: "The command " + strings.Join(command, " ") + " runs",
+		Name: "hook " + args[0], Does: "The command " + strings.Join(args, " ") + " runs",
 		Timeout: timeout,
 		Do: func(ctx context.Context, s *Situation) error {
-			return runCommand(ctx, command, "TRIPPLITE_WHY="+s.Why())
+			return command.Run(ctx, args, append(os.Environ(), "TRIPPLITE_WHY="+s.Why()))
 		},
 	}
+}
+
+// Command makes a function that runs a command, for [PowerOff].
+func Command(args []string) func(context.Context) error {
+	return func(ctx context.Context) error { return command.Run(ctx, args, os.Environ()) }
 }

@@ -1,64 +1,26 @@
 package notify
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"time"
 
+	"github.com/tripplite-go/tripplite/internal/command"
 	"github.com/tripplite-go/tripplite/internal/events"
 )
 
-// command runs a program for each event, without a shell. The sentence is its last argument, as
-// NUT's NOTIFYCMD has it.
-type command struct{ args []string }
+// runner runs a program for each event. The sentence is its last argument, as NUT's NOTIFYCMD has
+// it.
+type runner struct{ args []string }
 
-const (
-	maxOutput = 4 << 10
-	// outputWait is how long a child that outlives the program may hold its output.
-	outputWait = time.Second
-)
-
-func (c *command) send(ctx context.Context, e events.Event, late bool) error {
-	args := append(append([]string(nil), c.args[1:]...), textOf(e, late, time.Now()))
-	cmd := exec.CommandContext(ctx, c.args[0], args...)
-	cmd.Env = append(inherited(), environment(e)...)
-	output := &limited{}
-	cmd.Stdout, cmd.Stderr = output, output
-	cmd.WaitDelay = outputWait
-	group(cmd)
-	err := cmd.Run()
-	switch said := clean(output.kept.String()); {
-	case err == nil, errors.Is(err, exec.ErrWaitDelay):
-		return nil
-	case ctx.Err() != nil:
-		return fmt.Errorf("it was killed: it took too long%s", quoted(said))
-	default:
-		return fmt.Errorf("%w%s", err, quoted(said))
-	}
+func (r *runner) send(ctx context.Context, e events.Event, late bool) error {
+	args := append(append([]string(nil), r.args...), textOf(e, late, time.Now()))
+	return command.Run(ctx, args, append(inherited(), environment(e)...))
 }
 
-func quoted(said string) string {
-	if said == "" {
-		return ""
-	}
-	return fmt.Sprintf("; it wrote %q", said)
-}
-
-func (c *command) close(context.Context) {} // send leaves nothing behind
-
-// limited keeps the beginning of what is written to it.
-type limited struct{ kept bytes.Buffer }
-
-func (l *limited) Write(p []byte) (int, error) {
-	l.kept.Write(p[:min(len(p), maxOutput-l.kept.Len())])
-	return len(p), nil
-}
+func (r *runner) close(context.Context) {} // send leaves nothing behind
 
 // inherited is what a program gets of this one's environment, which may hold secrets and systemd's
 // sockets.

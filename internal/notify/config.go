@@ -110,7 +110,7 @@ func (c Config) open() (to sender, name string, err error) {
 		if _, err := exec.LookPath(c.Command[0]); err != nil {
 			return nil, "", err
 		}
-		return &command{args: c.Command}, c.String(), nil
+		return &runner{args: c.Command}, c.String(), nil
 	}
 	url := c.URL
 	if c.URLFile != "" {

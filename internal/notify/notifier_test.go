@@ -254,7 +254,7 @@ func TestACommandIsRunOnce(t *testing.T) {
 		var log bytes.Buffer
 		failing := &fake{fails: func(int) error { return errors.New("exit status 3") }}
 		to := serve(Config{}, failing, slog.New(slog.NewTextHandler(&log, nil)))
-		to.retry = newTarget(Config{}, "", &command{}, quiet).retry
+		to.retry = newTarget(Config{}, "", &runner{}, quiet).retry
 		n := start([]*target{to})
 		defer n.Close()
 		n.Event(happened(events.OnBattery))

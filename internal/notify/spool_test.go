@@ -151,7 +151,7 @@ func TestTargetsHaveSpoolsOfTheirOwn(t *testing.T) {
 		{URL: "ntfy://ntfy.sh/a"}, {URL: "ntfy://ntfy.sh/b"}} {
 		targets = append(targets, newTarget(c, "", &fake{}, quiet))
 	}
-	targets = append(targets, newTarget(Config{}, "", &command{}, quiet))
+	targets = append(targets, newTarget(Config{}, "", &runner{}, quiet))
 	attach(targets, t.TempDir())
 	seen := map[string]bool{}
 	for _, to := range targets[:5] {

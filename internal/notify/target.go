@@ -53,7 +53,7 @@ type target struct {
 }
 
 func newTarget(c Config, name string, to sender, log *slog.Logger) *target {
-	_, once := to.(*command)
+	_, once := to.(*runner)
 	return &target{
 		config: c, name: name, to: to, retry: !once, log: log.With("target", name),
 		wake: make(chan struct{}, 1), changed: make(chan struct{}),

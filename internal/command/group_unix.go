@@ -1,14 +1,14 @@
 //go:build unix
 
-package guard
+package command
 
 import (
 	"os/exec"
 	"syscall"
 )
 
-// killAll has a command killed together with the processes that it started.
-func killAll(c *exec.Cmd) {
+// group has a program run in a process group of its own, which is killed as a whole.
+func group(c *exec.Cmd) {
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 }
