@@ -180,11 +180,13 @@ func (g *Guard) Run(ctx context.Context) error {
 	defer func() {
 		stop()
 		g.running.Wait()
-		if g.status.Phase == Acting { // systemd ends this program in the last step
+		if g.Status().Phase == Acting { // systemd ends this program in the last step
 			g.keep(time.Now())
 		}
 	}()
+	g.mu.Lock()
 	g.status.Since = time.Now()
+	g.mu.Unlock()
 	g.resume(time.Now())
 	if s := g.Status(); s.Phase != Acting {
 		g.undo()
