@@ -132,7 +132,10 @@ func example(t *testing.T, uncommented bool) string {
 func TestTheExampleShowsTheDefaults(t *testing.T) {
 	c := defaults()
 	require.NoError(t, c.parse(example(t, false)))
-	require.Equal(t, defaults(), c)
+	dry := defaults()
+	dry.guards = true
+	require.Equal(t, dry, c)
+	require.False(t, c.Guard.Armed)
 
 	c = defaults()
 	require.NoError(t, c.parse(example(t, true)))

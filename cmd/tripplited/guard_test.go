@@ -93,6 +93,11 @@ cut_after = "15s"
 }
 
 func TestTheExampleExplainsItself(t *testing.T) {
+	require.Contains(t, runs(t, "../../deploy/tripplited.toml", "--check-config"), `guard:
+  This is a dry run: what follows is only said, and nothing is touched, until armed = true.
+  A limit is reached when any UPS of this computer is on battery, and it says itself that its `+
+		`battery is low, or it has been lost on battery for 5m.
+`)
 	d := &daemon{fixed: defaults(), stderr: io.Discard}
 	require.NoError(t, d.fixed.parse(example(t, true)))
 	said := d.describeGuard()
