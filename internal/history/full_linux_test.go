@@ -1,6 +1,7 @@
 package history
 
 import (
+	"errors"
 	"context"
 	"fmt"
 	"os"
@@ -19,11 +20,12 @@ import (
 	"github.com/tripplite-go/tripplite/internal/events"
 )
 
-// mount mounts a file system, or skips the test where that is not allowed.
+// mount mounts a file system, or skips the test where that is not allowed, as without root and in
+// most containers.
 func mount(t *testing.T, source, at, kind string, flags uintptr, options string) {
 	err := unix.Mount(source, at, kind, flags, options)
-	if err != nil && (os.Getenv("CI") != "true" || os.Getuid() != 0) {
-		t.Skip("it takes root to mount: ", err)
+	if errors.Is(err, unix.EPERM) {
+		t.Skip("this user may not mount: ", err)
 	}
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, unix.Unmount(at, 0)) })
