@@ -287,7 +287,8 @@ func (g *Guard) decide(ctx context.Context, now time.Time) {
 	case Done:
 		switch {
 		case !g.config.Armed && linePower(d):
-			g.reset(now)
+			g.clear()
+			g.enter(Watching, now)
 			return
 		case g.config.Armed && ended && now.Sub(since) >= again && len(g.config.Steps) > 0:
 			g.log.Warn("the computer is still up: the last step is done again")
@@ -337,12 +338,11 @@ func (g *Guard) because(why string) {
 	g.status.Why = why
 }
 
-// reset begins anew after a dry run.
-func (g *Guard) reset(now time.Time) {
+// clear forgets what steps have been done.
+func (g *Guard) clear() {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.status.Steps, g.status.Cuts = waiting(g.config.Steps), false
-	g.mu.Unlock()
-	g.enter(Watching, now)
 }
 
 // enter goes over to a phase.
@@ -384,9 +384,7 @@ func (g *Guard) enter(phase Phase, now time.Time) {
 
 // act begins the steps.
 func (g *Guard) act(ctx context.Context, now time.Time) {
-	g.mu.Lock()
-	g.status.Steps, g.status.Cuts = waiting(g.config.Steps), false
-	g.mu.Unlock()
+	g.clear()
 	g.enter(Acting, now)
 	if !g.begin(ctx, 0) {
 		g.enter(Done, now)

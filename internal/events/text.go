@@ -12,8 +12,8 @@ import (
 // min left at a load of 23 %". What it does not hold is left out.
 func textOf(s tripplite.State) string {
 	var parts []string
-	if charge, known := s.RemainingCapacity.Get(); known {
-		parts = append(parts, fmt.Sprintf("charge %.0f %%", charge))
+	if charge := chargeText(s); charge != "" {
+		parts = append(parts, charge)
 	}
 	load, hasLoad := s.Output.PercentLoad.Get()
 	left, hasLeft := s.RunTimeToEmpty.Get()

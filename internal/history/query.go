@@ -128,7 +128,7 @@ func (s *Store) Series(ctx context.Context, q Query) ([]Series, error) {
 }
 
 func (c chart) series(size int64, buckets map[int64]*row) []Series {
-	fields, times := Readings(), slices.Sorted(maps.Keys(buckets))
+	fields, times := readings(), slices.Sorted(maps.Keys(buckets))
 	var all []Series
 	for _, i := range c.readings {
 		series := Series{

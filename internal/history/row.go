@@ -22,8 +22,8 @@ var kept = [...]reading{
 	{"battery.voltage", "battery_voltage"},
 }
 
-// Readings lists the readings that are kept.
-func Readings() []tripplite.Field {
+// readings lists the readings that are kept.
+func readings() []tripplite.Field {
 	all := tripplite.Fields()
 	var fields []tripplite.Field
 	for _, k := range kept {

@@ -148,19 +148,29 @@ func (q asked) number(name string, otherwise, least, most int64) (int64, error) 
 	return n, nil
 }
 
-// turn waits for a turn to ask the past. The one who gets it calls done.
-func (a *api) turn(w http.ResponseWriter, r *http.Request) (
-	ctx context.Context, done func(), ok bool,
-) {
+// consult asks the past, unless a parameter is wrong. It waits for a turn to do so. Where nothing
+// comes of it, it answers why and reports false.
+func (a *api) consult(
+	w http.ResponseWriter, r *http.Request, wrong error, ask func(ctx context.Context) error,
+) bool {
+	if wrong != nil {
+		fail(w, http.StatusBadRequest, wrong.Error())
+		return false
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), a.timeout)
+	defer cancel()
 	select {
 	case a.queries <- struct{}{}:
-		return ctx, func() { <-a.queries; cancel() }, true
+		defer func() { <-a.queries }()
 	case <-ctx.Done():
-		cancel()
 		refuse(w, ctx.Err())
-		return nil, nil, false
+		return false
 	}
+	if err := ask(ctx); err != nil {
+		refuse(w, err)
+		return false
+	}
+	return true
 }
 
 func (a *api) getHistory(w http.ResponseWriter, r *http.Request) {
@@ -181,20 +191,13 @@ func (a *api) getHistory(w http.ResponseWriter, r *http.Request) {
 	if q.unit == "" {
 		err = fmt.Errorf("unit is missing")
 	}
-	if err != nil {
-		fail(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	ctx, done, ok := a.turn(w, r)
-	if !ok {
-		return
-	}
-	defer done()
-	series, err := a.history.Series(ctx, past.Query{
-		Unit: q.unit, Keys: keys, From: q.from, To: q.to, Points: int(points),
-	})
-	if err != nil {
-		refuse(w, err)
+	var series []past.Series
+	if !a.consult(w, r, err, func(ctx context.Context) (err error) {
+		series, err = a.history.Series(ctx, past.Query{
+			Unit: q.unit, Keys: keys, From: q.from, To: q.to, Points: int(points),
+		})
+		return err
+	}) {
 		return
 	}
 	v := historyView{
@@ -241,20 +244,13 @@ func (a *api) getEvents(w http.ResponseWriter, r *http.Request) {
 	if beforeErr != nil {
 		err = beforeErr
 	}
-	if err != nil {
-		fail(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	ctx, done, ok := a.turn(w, r)
-	if !ok {
-		return
-	}
-	defer done()
-	found, err := a.history.Events(ctx, past.EventQuery{
-		Unit: q.unit, From: q.from, To: q.to, Before: before, Limit: int(limit),
-	})
-	if err != nil {
-		refuse(w, err)
+	var found []past.Event
+	if !a.consult(w, r, err, func(ctx context.Context) (err error) {
+		found, err = a.history.Events(ctx, past.EventQuery{
+			Unit: q.unit, From: q.from, To: q.to, Before: before, Limit: int(limit),
+		})
+		return err
+	}) {
 		return
 	}
 	events := []eventView{}
@@ -279,20 +275,13 @@ func (a *api) getOutages(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	limit, err := q.number("limit", defaultLimit, 1, maxLimit)
-	if err != nil {
-		fail(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	ctx, done, ok := a.turn(w, r)
-	if !ok {
-		return
-	}
-	defer done()
-	found, err := a.history.Outages(ctx, past.EventQuery{
-		Unit: q.unit, From: q.from, To: q.to, Limit: int(limit),
-	})
-	if err != nil {
-		refuse(w, err)
+	var found []past.Outage
+	if !a.consult(w, r, err, func(ctx context.Context) (err error) {
+		found, err = a.history.Outages(ctx, past.EventQuery{
+			Unit: q.unit, From: q.from, To: q.to, Limit: int(limit),
+		})
+		return err
+	}) {
 		return
 	}
 	outages := []outageView{}
