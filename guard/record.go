@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/tripplite-go/tripplite/internal/wholefile"
 )
 
 // clock tells the time by which outages are kept: one that a restart of the program does not stop.
@@ -207,23 +209,11 @@ func (g *Guard) write(r record) error {
 	}
 }
 
-// writeFile writes a file anew, which is then whole on disk: the old one or the new one.
+// writeFile writes a value as JSON.
 func writeFile(file string, v any) error {
 	text, err := json.MarshalIndent(v, "", "\t")
 	if err != nil {
 		return err
 	}
-	made, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = made.Write(append(text, '\n'))
-	err = errors.Join(err, made.Sync(), made.Close())
-	if err == nil {
-		err = os.Rename(made.Name(), file)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(made.Name()))
-	}
-	return nil
+	return wholefile.Write(file, append(text, '\n'))
 }

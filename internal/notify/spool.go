@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tripplite-go/tripplite/internal/events"
+	"github.com/tripplite-go/tripplite/internal/wholefile"
 )
 
 // spool keeps in a file what a target has not sent, so that it survives a restart. Commands have
@@ -183,17 +184,5 @@ func (s *spool) save(items []item) error {
 	if err != nil {
 		return err
 	}
-	temporary := s.file + ".new" // one name: a crash leaves one such file at most
-	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temporary, s.file)
+	return wholefile.Write(s.file, text)
 }
