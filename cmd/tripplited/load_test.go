@@ -20,26 +20,35 @@ import (
 	"github.com/tripplite-go/tripplite/internal/program"
 )
 
+// launchBuilt builds the daemon, without the tests in it, and runs it with a configuration until the
+// test ends. It returns the address that the log has where it says what is served.
+func launchBuilt(t *testing.T, config, served string) (daemon *exec.Cmd, address string) {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "tripplited")
+	built, err := exec.Command(program.Find(t, "go"), "build", "-o", binary, ".").CombinedOutput()
+	require.NoError(t, err, "%s", built)
+	file := program.Write(t, t.TempDir(), "tripplited.toml", config)
+	daemon = exec.Command(binary, "--config", file, "--replay", "smart1500lcd")
+	log := program.NewOutput()
+	daemon.Stderr = log
+	require.NoError(t, daemon.Start())
+	t.Cleanup(func() {
+		_ = daemon.Process.Signal(os.Interrupt)
+		require.NoError(t, daemon.Wait())
+	})
+	address = log.Await(t, served)[1]
+	log.Await(t, ready)
+	return daemon, address
+}
+
 // TestFiveHundredConnections measures, for docs/performance.md: 250 clients ask ten times a second
 // for a minute, beside 250 that are silent, never read or never end a line.
 func TestFiveHundredConnections(t *testing.T) {
 	if os.Getenv("LOAD") == "" {
 		t.Skip("this measures for a minute: LOAD=1 go test -run FiveHundred -v ./cmd/tripplited")
 	}
-	binary := filepath.Join(t.TempDir(), "tripplited")
-	built, err := exec.Command(program.Find(t, "go"), "build", "-o", binary, ".").CombinedOutput()
-	require.NoError(t, err, "%s", built)
-	config := program.Write(t, t.TempDir(), "tripplited.toml",
-		"[http]\nlisten = []\n[nut]\nlisten = [\"127.0.0.1:0\"]\n")
-	daemon := exec.Command(binary, "--config", config, "--replay", "smart1500lcd")
-	log := program.NewOutput()
-	daemon.Stderr = log
-	require.NoError(t, daemon.Start())
-	defer func() {
-		_ = daemon.Process.Signal(os.Interrupt)
-		require.NoError(t, daemon.Wait())
-	}()
-	address := log.Await(t, `NUT is served" address=(\S+)`)[1]
+	daemon, address := launchBuilt(t,
+		"[http]\nlisten = []\n[nut]\nlisten = [\"127.0.0.1:0\"]\n", nutServed)
 	dial := func() net.Conn {
 		conn, err := net.Dial("tcp", address)
 		require.NoError(t, err)

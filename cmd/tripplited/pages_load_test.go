@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -14,8 +12,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/tripplite-go/tripplite/internal/program"
 )
 
 // TestTwoHundredPages measures, for docs/performance.md, what 200 open pages cost in memory. That
@@ -24,21 +20,8 @@ func TestTwoHundredPages(t *testing.T) {
 	if os.Getenv("LOAD") == "" {
 		t.Skip("this measures for a minute: LOAD=1 go test -run HundredPages -v ./cmd/tripplited")
 	}
-	binary := filepath.Join(t.TempDir(), "tripplited")
-	built, err := exec.Command(program.Find(t, "go"), "build", "-o", binary, ".").CombinedOutput()
-	require.NoError(t, err, "%s", built)
-	config := program.Write(t, t.TempDir(), "tripplited.toml",
-		"[http]\nlisten = [\"127.0.0.1:0\"]\n[nut]\nlisten = []\n")
-	daemon := exec.Command(binary, "--config", config, "--replay", "smart1500lcd")
-	log := program.NewOutput()
-	daemon.Stderr = log
-	require.NoError(t, daemon.Start())
-	defer func() {
-		_ = daemon.Process.Signal(os.Interrupt)
-		require.NoError(t, daemon.Wait())
-	}()
-	address := log.Await(t, pagesServed)[1]
-	log.Await(t, ready)
+	daemon, address := launchBuilt(t,
+		"[http]\nlisten = [\"127.0.0.1:0\"]\n[nut]\nlisten = []\n", pagesServed)
 	resident := func() float64 {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", daemon.Process.Pid))
 		require.NoError(t, err)
